@@ -1,0 +1,40 @@
+// What is told about a call when it has ended.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "core/failure.h"
+
+namespace ticketing::core {
+
+// The facts of one RPC, without anything secret: no token, no body, no user.
+struct CallRecord {
+  std::string_view method;  // "DeleteTicketingUser"
+  StatusCode code = StatusCode::kOk;
+  std::optional<ErrorReason> reason;  // of an error
+  std::string_view outcome;           // of a success: "DELETED", "ALREADY_ABSENT" or "NOT_SENT"; else empty
+  std::optional<Delivery> delivery;   // of an error
+  std::optional<Origin> origin;       // of an error
+  std::string request_id;             // the delete's
+  std::string correlation_id;         // metadata x-request-id; empty when there was none
+  std::string trace_id;               // from traceparent, 32 hexadecimal digits; empty when there was none
+  std::string integrated_account_id;
+  std::uint32_t attempts = 0;
+  std::optional<int> http_status;
+  std::chrono::microseconds queued{0};
+  std::chrono::microseconds upstream{0};
+  std::chrono::microseconds total{0};
+};
+
+// Told of each call that has ended, on the loop thread; must not block.
+class CallObserver {
+ public:
+  virtual ~CallObserver() = default;
+  virtual void OnCallEnd(const CallRecord& record) = 0;
+};
+
+}  // namespace ticketing::core

@@ -1,0 +1,21 @@
+// The rules that a request must keep before anything is sent.
+#pragma once
+
+#include <vector>
+
+#include "core/failure.h"
+#include "ticketing/v1/ticketing_user_service.pb.h"
+#include "truto/delete_user_request.h"
+
+namespace ticketing::truto {
+
+inline constexpr std::size_t kMaxIdBytes = 512;
+inline constexpr std::size_t kMaxUrlBytes = 8 * 1024;
+inline constexpr int kMaxRemoteQueryDepth = 16;
+
+// Every rule that `request` breaks, each with its field's path ("collections[1].id"); empty when it may be sent.
+// `account_required`: whether integrated_account_id must be there (not with integrated-account tokens). Pure.
+std::vector<core::FieldViolation> ValidateDeleteUser(const ticketing::v1::DeleteTicketingUserRequest& request,
+                                                     const Endpoint& endpoint, bool account_required);
+
+}  // namespace ticketing::truto
