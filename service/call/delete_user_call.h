@@ -1,0 +1,60 @@
+// One delete, from its request to its answer.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "call/ports.h"
+#include "core/failure.h"
+#include "core/http_message.h"
+#include "core/result.h"
+#include "core/token_source.h"
+#include "ticketing/v1/ticketing_user_service.pb.h"
+#include "truto/delete_user_request.h"
+
+namespace ticketing::call {
+
+// What is the same for all calls.
+struct CallOptions {
+  truto::Endpoint endpoint;
+  bool account_required = true;  // false where the token may be an integrated-account token
+  std::uint32_t max_attempts = 3;
+  std::size_t max_body_bytes = 1024 * 1024;
+};
+
+// The world that calls live in. Used on the loop thread.
+struct CallWorld {
+  CallOptions options;
+  Runtime& runtime;
+  HttpClient& http;
+  core::TokenSource& token;
+};
+
+// One call as it came, and what became known of it on the way. Lives until the coroutine has ended.
+struct DeleteUserCall {
+  ticketing::v1::DeleteTicketingUserRequest request;
+  std::optional<std::string> caller_token;  // goes to Truto instead of the service's own; without control characters
+  core::HttpHeaders trace_headers;          // traceparent, tracestate
+  TimePoint started;
+  TimePoint deadline;         // for everything up to the answer's headers
+  TimePoint stream_deadline;  // for a streamed body
+  BodySink* sink = nullptr;   // set: the body goes there as it arrives, and the result has none
+  Cancellation cancellation;
+
+  // Written by DeleteUser.
+  std::uint32_t attempts = 0;
+  std::optional<int> http_status;
+  std::chrono::steady_clock::duration upstream{0};
+};
+
+using DeleteUserResult = core::Result<ticketing::v1::DeleteTicketingUserResponse, core::Failure>;
+
+// Deletes the user: checks the request, sends it, and sends it again where that is safe (see RetryPolicy). Every end of
+// it is a result; request_id is set in `call.request` and in the result, also when the caller gave none.
+boost::asio::awaitable<DeleteUserResult> DeleteUser(CallWorld& world, DeleteUserCall& call);
+
+}  // namespace ticketing::call
