@@ -1,0 +1,39 @@
+// Who calls, and whether they may.
+#pragma once
+
+#include <grpcpp/server_context.h>
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/failure.h"
+#include "core/result.h"
+
+namespace ticketing::rpc {
+
+// Who may call, and what they must bring.
+struct CallerRules {
+  bool token_required = false;  // TICKETING_AUTH=caller: the bearer token of each call goes to Truto
+  // URI or DNS names of client certificates. A URI may end in "*" (any rest), a DNS name may begin with "*." (one
+  // label). Empty: any caller that the transport let in.
+  std::vector<std::string> allowed_clients;
+};
+
+// A caller that may call.
+struct Caller {
+  std::optional<std::string> token;  // where the rules require one; without control characters
+};
+
+// Whether `name`, a URI or DNS name of a certificate, is what `pattern` allows.
+bool MatchesClientPattern(std::string_view name, std::string_view pattern);
+
+// The token of the single `authorization` value "Bearer <token>" (RFC 6750; the scheme in any case); nothing when it is
+// of another form.
+std::optional<std::string> ParseBearerToken(std::string_view authorization);
+
+// The caller of `context`, or CALLER_NOT_ALLOWED or CALLER_UNAUTHENTICATED.
+core::Result<Caller, core::Failure> IdentifyCaller(const grpc::ServerContext& context, const CallerRules& rules);
+
+}  // namespace ticketing::rpc

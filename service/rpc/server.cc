@@ -1,0 +1,197 @@
+#include "rpc/server.h"
+
+#include <grpcpp/ext/health_check_service_server_builder_option.h>
+#include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/server.h>
+#include <grpcpp/server_builder.h>
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <thread>
+#include <utility>
+
+#include "rpc/reflection.h"
+
+namespace ticketing::rpc {
+namespace {
+
+using std::chrono::milliseconds;
+
+// A request is a few hundred bytes; the default of 4 MiB would only serve those who mean harm.
+constexpr int kMaxRequestBytes = 64 * 1024;
+
+// gRPC closes what is still open after this when it shuts down; every call has been ended by then.
+constexpr std::chrono::seconds kCloseTime{5};
+
+void SetChannelArguments(grpc::ServerBuilder& builder) {
+  const auto set = [&builder](const char* name, milliseconds span) {
+    builder.AddChannelArgument(name, static_cast<int>(span.count()));
+  };
+  using namespace std::chrono_literals;
+  set(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, 10s);
+  // Clients behind a Service see new replicas only when they connect anew. A call may outlive the age by an hour: a
+  // connection that is closed under a call would make it UNAVAILABLE, which clients repeat.
+  set(GRPC_ARG_MAX_CONNECTION_AGE_MS, 30min);
+  set(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS, 61min);
+  set(GRPC_ARG_KEEPALIVE_TIME_MS, 60s);
+  set(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20s);
+  // The floor for clients' pings; 5 minutes by default, at which many set-ups behind load balancers are cut off.
+  set(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10s);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  // A second instance on the same port must fail to start instead of taking half of the calls.
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+}
+
+std::string WithPort(const std::string& listen, int port) {
+  return listen.substr(0, listen.rfind(':') + 1) + std::to_string(port);
+}
+
+}  // namespace
+
+class Server::State {
+ public:
+  State(ServerOptions options, boost::asio::io_context& loop, call::CallWorld& world, core::CallObserver& observer)
+      : options_(std::move(options)),
+        loop_(loop),
+        door_{.service = {},
+              .loop = loop,
+              .world = world,
+              .observer = observer,
+              .callers = options_.callers,
+              .deadlines = options_.deadlines,
+              .active = {},
+              .on_idle = {}},
+        wait_(loop) {}
+
+  bool Listen() {
+    grpc::EnableDefaultHealthCheckService(true);
+    grpc::ServerBuilder builder;
+    int port = 0;
+    builder.AddListeningPort(options_.listen, MakeServerCredentials(options_.tls), &port);
+    builder.SetMaxReceiveMessageSize(kMaxRequestBytes);
+    SetChannelArguments(builder);
+    builder.RegisterService(&door_.service);
+    if (options_.reflection) {
+      reflection_.RegisterWith(builder);
+      // Reflection is the only service on threads of gRPC's own.
+      builder.SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1);
+      builder.SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, 2);
+    }
+    queue_ = builder.AddCompletionQueue();
+    door_.queue = queue_.get();
+    server_ = builder.BuildAndStart();
+    if (server_ == nullptr || port == 0) return false;
+    address_ = WithPort(options_.listen, port);
+    SetServing(true);
+    AcceptCalls(door_);
+    events_ = std::thread([this] { HandleEvents(); });
+    return true;
+  }
+
+  ~State() {
+    if (server_ != nullptr) server_->Shutdown(std::chrono::system_clock::now());
+    if (queue_ != nullptr) queue_->Shutdown();
+    if (events_.joinable()) {
+      events_.join();
+    } else if (queue_ != nullptr) {
+      HandleEvents();
+    }
+    if (closing_.joinable()) closing_.join();
+  }
+
+  const std::string& address() const { return address_; }
+
+  void Shutdown(std::function<void(std::string_view)> on_step, std::function<void()> on_stopped) {
+    if (std::exchange(shutting_down_, true)) {
+      impatient_ = true;
+      wait_.cancel();
+      return;
+    }
+    boost::asio::co_spawn(loop_, Drain(std::move(on_step), std::move(on_stopped)), boost::asio::detached);
+  }
+
+ private:
+  void SetServing(bool serving) {
+    if (auto* health = server_->GetHealthCheckService()) {
+      health->SetServingStatus("", serving);
+      health->SetServingStatus(v1::TicketingUserService::service_full_name(), serving);
+    }
+  }
+
+  void HandleEvents() {
+    void* tag = nullptr;
+    bool ok = false;
+    while (queue_->Next(&tag, &ok)) static_cast<CompletionTag*>(tag)->OnCompletion(ok);
+  }
+
+  // Ends early when the last active call has ended or Shutdown is told again.
+  boost::asio::awaitable<void> Wait(milliseconds span) {
+    if (impatient_) co_return;
+    wait_.expires_after(span);
+    co_await wait_.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
+  }
+
+  boost::asio::awaitable<void> Drain(std::function<void(std::string_view)> on_step, std::function<void()> on_stopped) {
+    on_step("not ready: still accepting calls");
+    SetServing(false);
+    co_await Wait(options_.drain_delay);
+
+    on_step("refusing new calls, finishing those in flight");
+    door_.refusing = true;
+    door_.on_idle = [this] { wait_.cancel(); };
+    if (!door_.active.empty()) co_await Wait(options_.drain_timeout);
+
+    if (!door_.active.empty()) {
+      on_step("ending the calls that are left");
+      AbortActiveCalls(door_);
+      impatient_ = false;
+      while (!door_.active.empty()) co_await Wait(kCloseTime);
+    }
+
+    on_step("closing");
+    // Blocks until gRPC has let go of every call, which needs the loop and the gRPC thread.
+    closing_ = std::thread([this, on_stopped = std::move(on_stopped)] {
+      server_->Shutdown(std::chrono::system_clock::now() + kCloseTime);
+      boost::asio::post(loop_, on_stopped);
+    });
+  }
+
+  ServerOptions options_;
+  boost::asio::io_context& loop_;
+  Door door_;
+  ReflectionService reflection_{{v1::TicketingUserService::service_full_name(), "grpc.health.v1.Health",
+                                 "grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"}};
+  std::unique_ptr<grpc::ServerCompletionQueue> queue_;
+  std::unique_ptr<grpc::Server> server_;
+  std::string address_;
+  std::thread events_;
+  std::thread closing_;
+  boost::asio::steady_timer wait_;
+  bool shutting_down_ = false;
+  bool impatient_ = false;
+};
+
+Server::Server(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Server::~Server() = default;
+
+core::Result<std::unique_ptr<Server>, std::string> Server::Start(ServerOptions options, boost::asio::io_context& loop,
+                                                                 call::CallWorld& world, core::CallObserver& observer) {
+  const std::string listen = options.listen;
+  auto state = std::make_unique<State>(std::move(options), loop, world, observer);
+  if (!state->Listen()) return "can't listen on " + listen + ": is the port taken, or the certificate unusable?";
+  return std::unique_ptr<Server>(new Server(std::move(state)));
+}
+
+const std::string& Server::address() const {
+  return state_->address();
+}
+
+void Server::Shutdown(std::function<void(std::string_view)> on_step, std::function<void()> on_stopped) {
+  state_->Shutdown(std::move(on_step), std::move(on_stopped));
+}
+
+}  // namespace ticketing::rpc
