@@ -142,7 +142,7 @@ class Attempts {
   // One HTTP request and what it ended with.
   awaitable<std::variant<DeleteTicketingUserResponse, core::Failure>> Attempt() {
     core::HttpRequest request = truto::BuildDeleteUserRequest(
-        call_.request, world_.options.endpoint, call_.caller_token ? *call_.caller_token : world_.token.Current());
+        call_.request, world_.options.endpoint, call_.caller_token ? *call_.caller_token : world_.token->Current());
     request.headers.insert(request.headers.end(), call_.trace_headers.begin(), call_.trace_headers.end());
 
     ++call_.attempts;
@@ -254,7 +254,7 @@ class Attempts {
         policy_.DelayBeforeRetry(failure, history_, Remaining(), world_.runtime.Random());
     if (!delay) return std::nullopt;
     if (failure.resend == core::Resend::kWithNewToken) {
-      if (!world_.token.Reload()) return std::nullopt;
+      if (!world_.token->Reload()) return std::nullopt;
       ++history_.new_token_retries;
     }
     if (failure.resend == core::Resend::kAfterRetryAfter) ++history_.rate_limit_retries;

@@ -31,7 +31,7 @@ struct CallWorld {
   CallOptions options;
   Runtime& runtime;
   HttpClient& http;
-  core::TokenSource& token;
+  core::TokenSource* token = nullptr;  // the service's own; null where every call brings its caller's
 };
 
 // One call as it came, and what became known of it on the way. Lives until the coroutine has ended.

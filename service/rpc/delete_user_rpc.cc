@@ -225,7 +225,8 @@ class StreamRpc final : public DeleteUserRpc, public call::BodySink {
     header.set_http_status(static_cast<std::uint32_t>(head.status));
     if (const auto type = core::FindHeader(head.headers, "content-type")) {
       // A string field must be UTF-8; a media type is ASCII (RFC 9110, 8.3).
-      if (std::ranges::all_of(*type, [](char c) { return c >= 0x20 && c < 0x7F; })) header.set_content_type(std::string(*type));
+      if (std::ranges::all_of(*type, [](char c) { return c >= 0x20 && c < 0x7F; }))
+        header.set_content_type(std::string(*type));
     }
     if (const auto length = core::FindHeader(head.headers, "content-length")) {
       std::uint64_t bytes = 0;

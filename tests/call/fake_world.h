@@ -98,7 +98,7 @@ class FakeWorld final : public Runtime, public HttpClient, public core::TokenSou
   std::optional<std::string> next_token;
   TimePoint last_exchange_deadline;
 
-  CallWorld world{.options = {.endpoint = {.user_agent = "test/1"}}, .runtime = *this, .http = *this, .token = *this};
+  CallWorld world{.options = {.endpoint = {.user_agent = "test/1"}}, .runtime = *this, .http = *this, .token = this};
 
  private:
   class Exchange final : public HttpExchange {

@@ -80,24 +80,22 @@ class TestService {
     std::promise<std::string> address;
     auto ready = address.get_future();
     thread_ = std::thread([this, options = std::move(options), upstream_url, &address]() mutable {
-      boost::asio::io_context loop;
-      call::LoopRuntime runtime(loop);
-      http::CurlClient http(loop, {.allow_plaintext = true});
+      call::LoopRuntime runtime(loop_);
+      http::CurlClient http(loop_, {.allow_plaintext = true});
       call::CallWorld world{
           .options = {.endpoint = {.base_url = upstream_url, .user_agent = "test/1"}, .max_body_bytes = 1 << 20},
           .runtime = runtime,
           .http = http,
-          .token = token_};
-      auto server = Server::Start(std::move(options), loop, world, records);
+          .token = &token_};
+      auto server = Server::Start(std::move(options), loop_, world, records);
       if (!server.ok()) {
         address.set_value("");
         return;
       }
-      const auto work = boost::asio::make_work_guard(loop);
-      loop_ = &loop;
+      const auto work = boost::asio::make_work_guard(loop_);
       server_ = server.value().get();
       address.set_value(server.value()->address());
-      loop.run();
+      loop_.run();
       server.value().reset();
     });
     address_ = ready.get();
@@ -115,14 +113,14 @@ class TestService {
   // Begins the drain; told again, it hurries.
   void Shutdown() {
     if (std::exchange(shutdowns_, shutdowns_ + 1) > 1) return;
-    boost::asio::post(*loop_, [this] {
+    boost::asio::post(loop_, [this] {
       server_->Shutdown(
           [this](std::string_view step) {
             const std::lock_guard lock(mutex_);
             steps_.emplace_back(step);
             changed_.notify_all();
           },
-          [loop = loop_] { loop->stop(); });
+          [this] { loop_.stop(); });
     });
   }
 
@@ -136,7 +134,7 @@ class TestService {
 
  private:
   FixedToken token_;
-  boost::asio::io_context* loop_ = nullptr;
+  boost::asio::io_context loop_;  // outlives the thread: what is posted to it too late is dropped
   Server* server_ = nullptr;
   std::string address_;
   int shutdowns_ = 0;

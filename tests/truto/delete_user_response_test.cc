@@ -20,6 +20,7 @@
 #include <utility>
 #include <vector>
 
+#include "tests/support/test_paths.h"
 #include "truto/json_to_struct.h"
 
 namespace ticketing::truto {
@@ -133,7 +134,7 @@ std::string Print(const Message& message) {
 }
 
 TEST(ResponseGoldens, ConvertAsRecorded) {
-  const std::filesystem::path folder = std::filesystem::path(TICKETING_TESTS_DIR) / "golden/responses";
+  const std::filesystem::path folder = std::filesystem::path(support::TestsDirectory()) / "golden/responses";
   const bool update = std::getenv("UPDATE_GOLDENS") != nullptr;  // NOLINT(concurrency-mt-unsafe)
   std::set<std::filesystem::path> answers;
   std::set<std::filesystem::path> expectations;

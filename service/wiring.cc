@@ -1,0 +1,66 @@
+#include "wiring.h"
+
+#include <string_view>
+#include <utility>
+
+#include "ops/token_file.h"
+
+namespace ticketing {
+
+call::CallOptions CallOptionsOf(const ops::Settings& settings) {
+  return {
+      .endpoint = {.base_url = settings.truto_base_url,
+                   .query_arrays = settings.truto_query_arrays == ops::QueryArrays::kIndices
+                                       ? truto::QueryArrays::kIndices
+                                       : truto::QueryArrays::kBrackets,
+                   .user_agent = "ticketing-user-service/" TICKETING_VERSION},
+      // Only an integrated-account token implies its account; a caller's own token may be one.
+      .account_required = settings.auth == ops::AuthMode::kService && settings.truto_token_kind == ops::TokenKind::kApi,
+      .max_attempts = settings.max_attempts,
+      .max_body_bytes = settings.max_body_bytes};
+}
+
+http::CurlOptions CurlOptionsOf(const ops::Settings& settings) {
+  return {.allow_plaintext = settings.truto_base_url.starts_with("http://"),
+          .ca_file = settings.truto_ca_file,
+          .max_connections = settings.max_connections};
+}
+
+rpc::ServerOptions ServerOptionsOf(const ops::Settings& settings) {
+  return {.listen = settings.listen,
+          .tls = {.certificate = settings.tls_cert_file,
+                  .key = settings.tls_key_file,
+                  .client_ca = settings.tls_client_ca_file},
+          .callers = {.token_required = settings.auth == ops::AuthMode::kCaller,
+                      .allowed_clients = settings.allowed_clients},
+          .deadlines = {.without = settings.default_deadline, .longest = settings.max_deadline},
+          .reflection = settings.reflection,
+          .drain_delay = settings.drain_delay,
+          .drain_timeout = settings.drain_timeout};
+}
+
+core::Result<std::unique_ptr<core::TokenSource>, std::string> OpenToken(const ops::Settings& settings, ops::Log& log) {
+  if (settings.auth == ops::AuthMode::kCaller) return std::unique_ptr<core::TokenSource>();
+  auto token = settings.truto_token_file.empty()
+                   ? ops::TokenFile::Fixed(settings.truto_token)
+                   : ops::TokenFile::Open(settings.truto_token_file, [&log](const std::string& problem) {
+                       log.Write(ops::LogLevel::kError, "keeping the old token", {{"error", problem}});
+                     });
+  if (!token.ok()) return std::move(token).error();
+  return std::unique_ptr<core::TokenSource>(std::move(token).value());
+}
+
+void WarnOfSettingsWithoutEffect(const ops::Settings& settings, ops::Log& log) {
+  const ops::Settings defaults;
+  const auto check = [&log](std::string_view name, bool changed) {
+    if (changed) log.Write(ops::LogLevel::kWarn, "this version does not act on a setting", {{"setting", name}});
+  };
+  check("TICKETING_ADMIN_LISTEN", settings.admin_listen != defaults.admin_listen);
+  check("TICKETING_TOKEN_RATE", settings.token_rate != defaults.token_rate);
+  check("TICKETING_TOKEN_BURST", settings.token_burst != defaults.token_burst);
+  check("TICKETING_ACCOUNT_RATE", settings.account_rate != defaults.account_rate);
+  check("TICKETING_ACCOUNT_BURST", settings.account_burst != defaults.account_burst);
+  check("TICKETING_MAX_IN_FLIGHT", settings.max_in_flight != defaults.max_in_flight);
+}
+
+}  // namespace ticketing

@@ -1,0 +1,13 @@
+// Where the programs under test are.
+#pragma once
+
+#include <string>
+
+namespace ticketing::e2e {
+
+std::string ServiceProgram();      // ticketing-user-service
+std::string CommandLineProgram();  // ticketing-user
+std::string SandboxProgram();      // truto-sandbox
+std::string GrpcurlProgram();      // empty where there is none
+
+}  // namespace ticketing::e2e
