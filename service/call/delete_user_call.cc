@@ -141,8 +141,8 @@ class Attempts {
 
   // One HTTP request and what it ended with.
   awaitable<std::variant<DeleteTicketingUserResponse, core::Failure>> Attempt() {
-    core::HttpRequest request = truto::BuildDeleteUserRequest(
-        call_.request, world_.options.endpoint, call_.caller_token ? *call_.caller_token : world_.token->Current());
+    token_ = call_.caller_token ? *call_.caller_token : world_.token->Current();
+    core::HttpRequest request = truto::BuildDeleteUserRequest(call_.request, world_.options.endpoint, token_);
     request.headers.insert(request.headers.end(), call_.trace_headers.begin(), call_.trace_headers.end());
 
     ++call_.attempts;
@@ -254,7 +254,9 @@ class Attempts {
         policy_.DelayBeforeRetry(failure, history_, Remaining(), world_.runtime.Random());
     if (!delay) return std::nullopt;
     if (failure.resend == core::Resend::kWithNewToken) {
-      if (!world_.token->Reload()) return std::nullopt;
+      // Whoever has read it again: what counts is that it isn't the one that was refused.
+      world_.token->Reload();
+      if (world_.token->Current() == token_) return std::nullopt;
       ++history_.new_token_retries;
     }
     if (failure.resend == core::Resend::kAfterRetryAfter) ++history_.rate_limit_retries;
@@ -265,6 +267,7 @@ class Attempts {
   DeleteUserCall& call_;
   RetryPolicy policy_;
   AttemptHistory history_;
+  std::string token_;  // of the last attempt
   core::Delivery worst_ = core::Delivery::kNotSent;
   std::optional<core::Failure> last_;
 };

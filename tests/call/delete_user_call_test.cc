@@ -238,6 +238,14 @@ TEST_F(DeleteUserTest, TriesAgainWithANewTokenAfterTrutosRefusal) {
   EXPECT_EQ(core::FindHeader(world.requests.at(1).headers, "authorization"), "Bearer fresh");
 }
 
+TEST_F(DeleteUserTest, TriesAgainWithANewTokenThatAnotherCallHasReadAlready) {
+  const std::string refused = R"({"statusCode":401,"error":"Unauthorized","message":"token"})";
+  Script({Answers(401, refused), Answers(200)});
+  world.script.front().before_head = [this] { world.token = "fresh"; };
+  ExpectSuccess();
+  EXPECT_EQ(core::FindHeader(world.requests.at(1).headers, "authorization"), "Bearer fresh");
+}
+
 TEST_F(DeleteUserTest, GivesUpAfterTrutosRefusalWhenTheTokenIsTheSame) {
   Script({Answers(401, R"({"statusCode":401,"error":"Unauthorized","message":"token"})")});
   const auto failure = ExpectFailure();
