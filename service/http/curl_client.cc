@@ -23,8 +23,6 @@ EasyHandle MakeEasyHandle(const CurlOptions& options) {
   curl_easy_setopt(handle, CURLOPT_PROXY, "");
   curl_easy_setopt(handle, CURLOPT_FOLLOWLOCATION, 0L);
   curl_easy_setopt(handle, CURLOPT_PATH_AS_IS, 1L);
-  curl_easy_setopt(handle, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2TLS));
-  curl_easy_setopt(handle, CURLOPT_PIPEWAIT, 1L);
   curl_easy_setopt(handle, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(options.connect_timeout.count()));
   // An idle connection beyond two minutes is likely to be gone; one beyond five would never see a DNS change.
   curl_easy_setopt(handle, CURLOPT_MAXAGE_CONN, 100L);
@@ -52,8 +50,8 @@ class CurlClient::State final : public EasyHandlePool {
   State(boost::asio::io_context& context, CurlOptions options)
       : context_(context),
         options_(std::move(options)),
-        calls_(context, /*multiplex=*/true, options_.max_connections),
-        streams_(context, /*multiplex=*/false, options_.max_stream_connections) {}
+        calls_(context, /*multiplex=*/true, options_.max_connections, options_.settle_time),
+        streams_(context, /*multiplex=*/false, options_.max_stream_connections, options_.settle_time) {}
 
   std::unique_ptr<call::HttpExchange> Start(const core::HttpRequest& request, const call::AttemptOptions& options) {
     return std::make_unique<CurlExchange>(context_, options.streaming ? streams_ : calls_, *this, TakeHandle(), request,

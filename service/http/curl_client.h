@@ -19,6 +19,9 @@ struct CurlOptions {
   std::uint32_t max_connections = 4;
   std::uint32_t max_stream_connections = 32;  // for streaming bodies, besides
   std::chrono::milliseconds connect_timeout{3000};
+  // A new HTTP/2 connection has one request until its first answer begins, and at the longest so long from the start of
+  // its TLS handshake: by then its server will have said how many it takes at a time.
+  std::chrono::milliseconds settle_time{250};
 };
 
 // Sends requests with libcurl's multi interface. Created, used and destroyed on the thread that runs `context`;

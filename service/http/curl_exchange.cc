@@ -71,13 +71,21 @@ CurlExchange::CurlExchange(boost::asio::io_context& context, CurlMulti& multi, E
       change_(context),
       deadline_(options.deadline),
       streaming_(options.streaming) {
+  // Keeps libcurl from adding one of its own.
+  request_headers_.reset(curl_slist_append(nullptr, "accept:"));
   std::string line;
   for (const auto& [name, value] : request.headers) {
-    line.assign(name).append(": ").append(value);
+    // With a colon, an empty header would be left out.
+    line.assign(name).append(value.empty() ? ";" : ": ").append(value);
     request_headers_.reset(curl_slist_append(request_headers_.release(), line.c_str()));
   }
   CURL* handle = easy_.get();
   curl_easy_setopt(handle, CURLOPT_URL, request.url.c_str());
+  // Without TLS nothing but HTTP/1.1 is spoken, and unless it knows that, libcurl lets all transfers wait for the first
+  // one's answer: they might share its connection.
+  curl_easy_setopt(
+      handle, CURLOPT_HTTP_VERSION,
+      static_cast<long>(request.url.starts_with("http:") ? CURL_HTTP_VERSION_1_1 : CURL_HTTP_VERSION_2TLS));
   curl_easy_setopt(handle, CURLOPT_CUSTOMREQUEST, request.method.c_str());
   curl_easy_setopt(handle, CURLOPT_HTTPHEADER, request_headers_.get());
   curl_easy_setopt(handle, CURLOPT_HEADERFUNCTION, &CurlExchange::OnHeader);
@@ -132,13 +140,17 @@ boost::asio::awaitable<void> CurlExchange::WaitForChange() {
 }
 
 void CurlExchange::Stop(core::TransportError::Kind kind, std::string message) {
+  Detach();
   ended_ = true;
   error_ = {.kind = kind, .request_sent = request_sent(), .message = std::move(message)};
-  Detach();
 }
 
 void CurlExchange::Detach() {
-  if (std::exchange(attached_, false)) multi_.Remove(easy_.get());
+  if (!std::exchange(attached_, false)) return;
+  // libcurl 7.88 keeps the reset of a stream back until there is something else to send: on a connection that nobody
+  // else uses the server would go on. One that left us without an answer is better replaced anyway.
+  if (!ended_) curl_easy_setopt(easy_.get(), CURLOPT_FORBID_REUSE, 1L);
+  multi_.Remove(easy_.get());
 }
 
 void CurlExchange::OnTransferEnd(CURLcode code) {

@@ -59,6 +59,7 @@ class CurlExchange final : public call::HttpExchange, private TransferListener {
   static int OnBeforeRequest(void* self, char* remote_ip, char* local_ip, int remote_port, int local_port);
 
   void OnTransferEnd(CURLcode code) override;
+  bool paused() const override { return paused_; }
   void TakeHeaderLine(std::string_view line);
   boost::asio::awaitable<void> WaitForChange();
   void Stop(core::TransportError::Kind kind, std::string message);

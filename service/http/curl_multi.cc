@@ -1,6 +1,8 @@
 #include "http/curl_multi.h"
 
 #include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <array>
 #include <boost/asio/error.hpp>
@@ -9,11 +11,24 @@
 #include <stdexcept>
 
 namespace ticketing::http {
+namespace {
 
-CurlMulti::CurlMulti(boost::asio::io_context& context, bool multiplex, std::uint32_t max_connections)
-    : multi_(curl_multi_init()), epoll_(epoll_create1(EPOLL_CLOEXEC)), sockets_(context), timer_(context) {
+// At most so many transfers share a connection, if its server takes as many: libcurl's default.
+constexpr long kStreamLimit = 100;
+
+}  // namespace
+
+CurlMulti::CurlMulti(boost::asio::io_context& context, bool multiplex, std::uint32_t max_connections,
+                     std::chrono::milliseconds settle_time)
+    : multi_(curl_multi_init()),
+      epoll_(epoll_create1(EPOLL_CLOEXEC)),
+      idle_(epoll_create1(EPOLL_CLOEXEC)),
+      sockets_(context),
+      timer_(context),
+      settle_time_(settle_time),
+      settled_(context) {
   // Only ever at start-up, before anything is served.
-  if (multi_ == nullptr || epoll_ < 0) throw std::runtime_error("libcurl or epoll could not be set up");
+  if (multi_ == nullptr || epoll_ < 0 || idle_ < 0) throw std::runtime_error("libcurl or epoll could not be set up");
   sockets_.assign(epoll_);
   curl_multi_setopt(multi_, CURLMOPT_SOCKETFUNCTION, &CurlMulti::OnSocket);
   curl_multi_setopt(multi_, CURLMOPT_SOCKETDATA, this);
@@ -31,29 +46,40 @@ CurlMulti::~CurlMulti() {
   curl_multi_setopt(multi_, CURLMOPT_SOCKETFUNCTION, nullptr);
   curl_multi_setopt(multi_, CURLMOPT_TIMERFUNCTION, nullptr);
   curl_multi_cleanup(multi_);
+  ::close(idle_);
 }
 
 void CurlMulti::Add(CURL* easy, TransferListener& listener) {
   curl_easy_setopt(easy, CURLOPT_PRIVATE, &listener);
+  curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, &CurlMulti::OnHandshake);
+  curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, this);
   curl_multi_add_handle(multi_, easy);
 }
 
 void CurlMulti::Remove(CURL* easy) {
   curl_multi_remove_handle(multi_, easy);
+  newcomers_.erase(easy);
+  UpdateSharing();
 }
 
-int CurlMulti::OnSocket(CURL* /*easy*/, curl_socket_t socket, int what, void* self, void* socket_data) {
+int CurlMulti::OnSocket(CURL* easy, curl_socket_t socket, int what, void* self, void* socket_data) {
   auto& multi = *static_cast<CurlMulti*>(self);
-  if (what == CURL_POLL_REMOVE) {
-    // Fails when the socket is closed already, which has removed it.
-    epoll_ctl(multi.epoll_, EPOLL_CTL_DEL, socket, nullptr);
-    return 0;
-  }
   epoll_event event{};
   event.data.fd = socket;
+  if (what == CURL_POLL_REMOVE) {
+    // Fails when the socket is closed already, which has removed it; its number may be somebody else's by now.
+    if (epoll_ctl(multi.epoll_, EPOLL_CTL_DEL, socket, nullptr) != 0) return 0;
+    TransferListener* listener = nullptr;
+    curl_easy_getinfo(easy, CURLINFO_PRIVATE, &listener);
+    if (listener != nullptr && listener->paused()) return 0;
+    event.events = EPOLLRDHUP | EPOLLONESHOT;
+    epoll_ctl(multi.idle_, EPOLL_CTL_ADD, socket, &event);
+    return 0;
+  }
   if (what != CURL_POLL_OUT) event.events |= EPOLLIN;
   if (what != CURL_POLL_IN) event.events |= EPOLLOUT;
   const bool known = socket_data != nullptr;
+  if (!known) epoll_ctl(multi.idle_, EPOLL_CTL_DEL, socket, nullptr);
   if (epoll_ctl(multi.epoll_, known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, socket, &event) != 0) {
     epoll_ctl(multi.epoll_, known ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, socket, &event);
   }
@@ -74,8 +100,7 @@ void CurlMulti::SetTimer(long timeout_ms) {
   timer_.expires_after(std::chrono::milliseconds(timeout_ms));
   timer_.async_wait([this](const boost::system::error_code& error) {
     if (error) return;
-    int running = 0;
-    curl_multi_socket_action(multi_, CURL_SOCKET_TIMEOUT, 0, &running);
+    Act(CURL_SOCKET_TIMEOUT, 0);
     TellListeners();
   });
 }
@@ -89,7 +114,7 @@ void CurlMulti::WaitForSockets() {
 }
 
 void CurlMulti::HandleSockets() {
-  std::array<epoll_event, 64> events;
+  std::array<epoll_event, 64> events{};
   const int count = epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), 0);
   for (int i = 0; i < count; ++i) {
     const auto& event = events.at(static_cast<std::size_t>(i));
@@ -97,10 +122,28 @@ void CurlMulti::HandleSockets() {
     if ((event.events & EPOLLIN) != 0) mask |= CURL_CSELECT_IN;
     if ((event.events & EPOLLOUT) != 0) mask |= CURL_CSELECT_OUT;
     if ((event.events & (EPOLLERR | EPOLLHUP)) != 0) mask |= CURL_CSELECT_ERR;
-    int running = 0;
-    curl_multi_socket_action(multi_, event.data.fd, mask, &running);
+    Act(event.data.fd, mask);
   }
   TellListeners();
+}
+
+void CurlMulti::Act(curl_socket_t socket, int events) {
+  DrainClosedConnections();
+  int running = 0;
+  curl_multi_socket_action(multi_, socket, events, &running);
+}
+
+// libcurl 7.88 takes an idle connection for alive while it has bytes to read, even if they are nothing but TLS's notice
+// that it was closed. The request would be sent, get no answer and be in doubt. Without the bytes it sees the end.
+void CurlMulti::DrainClosedConnections() {
+  std::array<epoll_event, 64> events{};
+  std::array<char, 4096> unread{};
+  const int count = epoll_wait(idle_, events.data(), static_cast<int>(events.size()), 0);
+  for (int i = 0; i < count; ++i) {
+    const int socket = events.at(static_cast<std::size_t>(i)).data.fd;
+    while (recv(socket, unread.data(), unread.size(), MSG_DONTWAIT) > 0) {
+    }
+  }
 }
 
 void CurlMulti::TellListeners() {
@@ -108,10 +151,48 @@ void CurlMulti::TellListeners() {
   while (const CURLMsg* message = curl_multi_info_read(multi_, &left)) {
     if (message->msg != CURLMSG_DONE) continue;
     const CURLcode code = message->data.result;
+    newcomers_.erase(message->easy_handle);
     TransferListener* listener = nullptr;
     curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &listener);
     listener->OnTransferEnd(code);
   }
+  UpdateSharing();
+}
+
+// Called when the TLS handshake of a new connection begins.
+CURLcode CurlMulti::OnHandshake(CURL* easy, void* /*tls_context*/, void* self) {
+  auto& multi = *static_cast<CurlMulti*>(self);
+  const bool first = multi.newcomers_.empty();
+  multi.newcomers_.insert(easy);
+  if (!first) return CURLE_OK;
+  multi.settled_.expires_after(multi.settle_time_);
+  multi.settled_.async_wait([&multi](const boost::system::error_code& error) {
+    if (error) return;
+    multi.HandleSockets();  // the servers' word may have come long ago
+    multi.newcomers_.clear();
+    multi.UpdateSharing();
+  });
+  return CURLE_OK;
+}
+
+// libcurl takes a new connection for good for 100 streams until the server has said otherwise. What it sends beyond the
+// server's limit is refused, and can't be told from what was lost. So a connection is shared once it has brought the
+// first answer, before which the limit must have come.
+void CurlMulti::UpdateSharing() {
+  std::erase_if(newcomers_, [](CURL* easy) {
+    long answered = 0;  // bytes
+    curl_easy_getinfo(easy, CURLINFO_HEADER_SIZE, &answered);
+    return answered > 0;
+  });
+  if (sharing_ == newcomers_.empty()) return;
+  sharing_ = newcomers_.empty();
+  curl_multi_setopt(multi_, CURLMOPT_MAX_CONCURRENT_STREAMS, sharing_ ? kStreamLimit : 1L);
+  if (!sharing_) return;
+  // Only when a transfer has gone does libcurl look at those that wait.
+  CURL* none = curl_easy_init();
+  curl_multi_add_handle(multi_, none);
+  curl_multi_remove_handle(multi_, none);
+  curl_easy_cleanup(none);
 }
 
 }  // namespace ticketing::http

@@ -67,7 +67,7 @@ core::Result<Caller, core::Failure> IdentifyCaller(const grpc::ServerContext& co
   if (!token) {
     return core::MakeServiceFailure(
         core::StatusCode::kUnauthenticated, core::ErrorReason::kCallerUnauthenticated,
-        "The call needs exactly one metadata value \"authorization\" of the form \"Bearer <Truto token>\".");
+        R"(The call needs exactly one metadata value "authorization" of the form "Bearer <Truto token>".)");
   }
   return Caller{.token = std::move(token)};
 }

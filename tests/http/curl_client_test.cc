@@ -87,6 +87,7 @@ class Client {
     options.allow_plaintext = true;
     options.ca_file = upstream.ca_file();
     options.connect_timeout = kAmple;
+    options.settle_time = kAmple;
     return options;
   }
 
@@ -205,6 +206,23 @@ TEST(CurlClient, HandlesAServerThatAllowsOneStreamAtATime) {
   }
   EXPECT_EQ(upstream.facts().request_count, 20);
   EXPECT_LE(upstream.facts().connections_peak, 4);
+}
+
+TEST(CurlClient, SharesANewConnectionAlthoughItsFirstAnswerIsLate) {
+  constexpr std::size_t kCalls = 10;
+  ScriptedUpstream upstream({.protocol = Protocol::kHttp2Tls});
+  CurlOptions options = Client::OptionsFor(upstream);
+  options.max_connections = 1;
+  options.settle_time = kBrief;
+  Gate gate;
+  upstream.SetDefault(Script().WaitFor(gate).Answer(200));
+  Client client(options);
+  std::vector<Exchange> exchanges;
+  for (std::size_t i = 0; i < kCalls; ++i) exchanges.push_back(client.Start(upstream.url() + "/a"));
+  EXPECT_TRUE(client.RunWhile([&] { return upstream.WaitForRequests(kCalls); }));
+  gate.Open();
+  for (const Exchange& exchange : exchanges) EXPECT_EQ(client.Finish(exchange).status, 200);
+  EXPECT_EQ(upstream.facts().connections_accepted, 1);
 }
 
 TEST_P(CurlClientOverAnyProtocol, ReplacesAConnectionThatWasClosedWhileIdle) {
@@ -604,7 +622,10 @@ TEST(CurlClient, UnreadableCaFileIsMisconfigured) {
 
 TEST_P(CurlClientOverAnyProtocol, DeadlineAfterSendingLeavesTheOutcomeOpen) {
   upstream_.Enqueue(Script());
-  const Answer answer = client_.Finish(client_.Start({"DELETE", url_, {}}, 1s));
+  const Exchange exchange = client_.Start(url_);
+  ASSERT_TRUE(client_.RunWhile([&] { return upstream_.WaitForRequests(1); }));
+  exchange->SetDeadline(std::chrono::steady_clock::now() + kBrief);
+  const Answer answer = client_.Finish(exchange);
   EXPECT_EQ(answer.status, 0);
   EXPECT_EQ(answer.error.kind, Kind::kTimedOut);
   EXPECT_TRUE(answer.error.request_sent);
@@ -724,6 +745,23 @@ TEST_P(CurlClientOverAnyProtocol, DestroyingAnExchangeStopsItsBody) {
   EXPECT_TRUE(client_.RunWhile([&] { return upstream_.WaitForProgress(0, ReceivedRequest::Progress::kAbandoned); }));
 }
 
+TEST(CurlClient, DestroyingAnExchangeLeavesTheOthersOnItsConnectionAlone) {
+  ScriptedUpstream upstream({.protocol = Protocol::kHttp2Tls});
+  Client client(upstream);
+  ASSERT_EQ(client.Delete(upstream.url() + "/warm").status, 200);
+  Gate gate;
+  upstream.Enqueue(Script());
+  upstream.Enqueue(Script().WaitFor(gate).Answer(200));
+  Exchange first = client.Start(upstream.url() + "/first");
+  const Exchange second = client.Start(upstream.url() + "/second");
+  ASSERT_TRUE(client.RunWhile([&] { return upstream.WaitForRequests(3); }));
+  first.reset();
+  gate.Open();
+  EXPECT_EQ(client.Finish(second).status, 200);
+  EXPECT_TRUE(client.RunWhile([&] { return upstream.WaitForProgress(1, ReceivedRequest::Progress::kAbandoned); }));
+  EXPECT_EQ(upstream.facts().connections_accepted, 1);
+}
+
 TEST_P(CurlClientOverAnyProtocol, DestroyingTheClientClosesItsConnections) {
   {
     Client client(upstream_);
@@ -759,6 +797,25 @@ TEST_P(CurlClientOverAnyProtocol, BodyThatNobodyReadsStaysWithTheServer) {
   EXPECT_TRUE(intact);
   EXPECT_EQ(received, kSize);
   EXPECT_LE(longest_piece, 1ULL << 20);
+}
+
+TEST_P(CurlClientOverAnyProtocol, BodyThatIsReadAfterTheConnectionWasClosedIsWhole) {
+  // More than the client takes unasked (256 KiB), but no more besides than what the system's buffers hold.
+  constexpr std::uint64_t kSize = 384 * 1024;
+  upstream_.Enqueue(Script().SendHead(200).SendFiller(kSize).End());
+  const Exchange exchange = client_.StartStreaming(url_);
+  ASSERT_TRUE(std::holds_alternative<ResponseHead>(client_.Head(exchange)));
+  ASSERT_TRUE(client_.RunWhile([&] { return upstream_.WaitForProgress(0, ReceivedRequest::Progress::kAnswered); }));
+  upstream_.CloseConnections();
+  EXPECT_EQ(client_.Finish(client_.StartStreaming(url_)).status, 200);
+  std::uint64_t received = 0;
+  call::BodyPiece piece;
+  while (!piece.end) {
+    piece = client_.Read(exchange);
+    received += piece.bytes.size();
+  }
+  EXPECT_TRUE(piece.complete);
+  EXPECT_EQ(received, kSize);
 }
 
 TEST_P(CurlClientOverAnyProtocol, UnreadStreamsDoNotStallOtherCalls) {

@@ -9,8 +9,8 @@ namespace ticketing::support {
 namespace {
 
 bool Names(const core::HttpHeaders& headers, const char* name) {
-  return std::any_of(headers.begin(), headers.end(),
-                     [&](const auto& header) { return ::strcasecmp(header.first.c_str(), name) == 0; });
+  return std::ranges::any_of(headers,
+                             [&](const auto& header) { return ::strcasecmp(header.first.c_str(), name) == 0; });
 }
 
 }  // namespace

@@ -1,0 +1,43 @@
+// From the program's arguments to what is to be done; nothing is sent here.
+//
+// A later subcommand adds a struct to CommandLine, an Add…Command to the .cc and a function to run.cc.
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <variant>
+
+#include "cli/connection.h"
+#include "cli/process.h"
+#include "ticketing/v1/ticketing_user_service.pb.h"
+
+namespace ticketing::cli {
+
+// The service's own limit of a call without a deadline is 30 s: its answer about the time, which tells what became of
+// the delete, is to come before ours.
+inline constexpr std::chrono::milliseconds kDefaultDeadline = std::chrono::seconds(35);
+inline constexpr std::chrono::milliseconds kDefaultStreamDeadline = std::chrono::minutes(10);
+
+// `delete`, and `validate` when the request says validate_only.
+struct DeleteCommand {
+  ticketing::v1::DeleteTicketingUserRequest request;
+  bool stream = false;
+  std::string output;  // a file for the stream's body; "-" and empty are standard output
+  bool json = false;
+  std::chrono::milliseconds deadline = kDefaultDeadline;
+  ConnectionOptions connection;
+};
+
+// The program ends here: with code 0 for --help and --version, whose text is for standard output, else with
+// kExitUsage and a text that names the option and the rule, for standard error.
+struct EarlyExit {
+  int code = 0;
+  std::string text;
+};
+
+using CommandLine = std::variant<EarlyExit, DeleteCommand>;
+
+// Reads the files that --remote-query names; whether those of the connection are there is seen when it is opened.
+CommandLine ParseCommandLine(int argc, const char* const* argv, const Environment& environment);
+
+}  // namespace ticketing::cli
