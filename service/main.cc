@@ -1,6 +1,4 @@
 // ticketing-user-service: reads the settings, wires the rooms and runs the loop.
-#include <curl/curl.h>
-
 #include <boost/asio/io_context.hpp>
 #include <iostream>
 
@@ -54,7 +52,6 @@ int main(int argc, char** argv) {
     (settings.error().exit_code == 0 ? std::cout : std::cerr) << settings.error().text;
     return settings.error().exit_code;
   }
-  curl_global_init(CURL_GLOBAL_DEFAULT);
   ops::Log log(settings.value().log_level, settings.value().log_format);
   return Serve(settings.value(), log);
 }

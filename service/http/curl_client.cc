@@ -43,6 +43,14 @@ EasyHandle MakeEasyHandle(const CurlOptions& options) {
   return easy;
 }
 
+// libcurl's own state, set up before its first handle; it counts how often.
+struct GlobalState {
+  GlobalState() { curl_global_init(CURL_GLOBAL_DEFAULT); }
+  ~GlobalState() { curl_global_cleanup(); }
+  GlobalState(const GlobalState&) = delete;
+  GlobalState& operator=(const GlobalState&) = delete;
+};
+
 }  // namespace
 
 class CurlClient::State final : public EasyHandlePool {
@@ -70,6 +78,7 @@ class CurlClient::State final : public EasyHandlePool {
     return easy;
   }
 
+  GlobalState global_;
   boost::asio::io_context& context_;
   CurlOptions options_;
   CurlMulti calls_;

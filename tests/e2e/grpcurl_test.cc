@@ -76,7 +76,7 @@ TEST_F(Grpcurl, AFailingCallReadsWell) {
   const std::string details = status.at("details").dump();
   // Readable, not bytes: the descriptors of the details are there.
   EXPECT_THAT(details, HasSubstr("REJECTED_AS_INVALID"));
-  EXPECT_THAT(details, HasSubstr("fieldViolations"));
+  EXPECT_THAT(details, HasSubstr("field_violations"));
   EXPECT_THAT(details, HasSubstr("collections"));
 }
 

@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <iterator>
+
 namespace ticketing::sandbox {
 namespace {
 
@@ -13,7 +16,7 @@ using ::testing::Pair;
 std::vector<std::string> FaultyFields(std::string_view query) {
   std::vector<std::string> fields;
   const ParsedQuery parsed = ParseDeleteQuery(query);
-  for (const Fault& fault : parsed.faults) fields.push_back(fault.field);
+  std::ranges::transform(parsed.faults, std::back_inserter(fields), &Fault::field);
   return fields;
 }
 

@@ -1,6 +1,7 @@
 #include "tests/sandbox/sandbox.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "tests/sandbox/delete_query.h"
