@@ -12,11 +12,10 @@
 #include <utility>
 #include <variant>
 
+#include "call/time_point.h"
 #include "core/http_message.h"
 
 namespace ticketing::call {
-
-using TimePoint = std::chrono::steady_clock::time_point;
 
 // Tells a call to come to its end.
 class Cancellation {

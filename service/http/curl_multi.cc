@@ -135,7 +135,7 @@ void CurlMulti::Act(curl_socket_t socket, int events) {
 
 // libcurl 7.88 takes an idle connection for alive while it has bytes to read, even if they are nothing but TLS's notice
 // that it was closed. The request would be sent, get no answer and be in doubt. Without the bytes it sees the end.
-void CurlMulti::DrainClosedConnections() {
+void CurlMulti::DrainClosedConnections() const {
   std::array<epoll_event, 64> events{};
   std::array<char, 4096> unread{};
   const int count = epoll_wait(idle_, events.data(), static_cast<int>(events.size()), 0);

@@ -49,7 +49,7 @@ class CurlMulti {
   void HandleSockets();
   void SetTimer(long timeout_ms);
   void Act(curl_socket_t socket, int events);
-  void DrainClosedConnections();
+  void DrainClosedConnections() const;
   void TellListeners();
   void UpdateSharing();
 
