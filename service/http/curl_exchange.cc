@@ -1,10 +1,11 @@
 #include "http/curl_exchange.h"
 
-#include <algorithm>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <charconv>
 #include <utility>
+
+#include "core/ascii.h"
 
 namespace ticketing::http {
 namespace {
@@ -14,19 +15,6 @@ constexpr std::size_t kUnreadBodyLimit = 256 * 1024;
 
 // Headers beyond this are left out: the longest that mean anything here are a few hundred bytes.
 constexpr std::size_t kHeaderLimit = 64 * 1024;
-
-std::string_view Trim(std::string_view text) {
-  const auto first = text.find_first_not_of(" \t\r\n");
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
-}
-
-std::string LowerCase(std::string_view text) {
-  std::string lower(text);
-  std::ranges::transform(lower, lower.begin(),
-                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-  return lower;
-}
 
 // The status of "HTTP/1.1 200 OK" or "HTTP/2 200"; 0 when the line is none.
 int ParseStatusLine(std::string_view line) {
@@ -181,7 +169,7 @@ void CurlExchange::TakeHeaderLine(std::string_view line) {
     head_ = {.status = ParseStatusLine(line), .headers = {}};
     return;
   }
-  const std::string_view text = Trim(line);
+  const std::string_view text = core::Trim(line);
   if (text.empty()) {
     // An informational answer (1xx) is followed by another one.
     if (head_.status >= 200) {
@@ -193,7 +181,7 @@ void CurlExchange::TakeHeaderLine(std::string_view line) {
   header_bytes_ += line.size();
   const auto colon = text.find(':');
   if (colon == std::string_view::npos || header_bytes_ > kHeaderLimit) return;
-  head_.headers.emplace_back(LowerCase(text.substr(0, colon)), Trim(text.substr(colon + 1)));
+  head_.headers.emplace_back(core::ToLower(text.substr(0, colon)), core::Trim(text.substr(colon + 1)));
 }
 
 std::size_t CurlExchange::OnBody(char* data, std::size_t size, std::size_t count, void* self) {

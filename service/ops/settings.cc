@@ -15,11 +15,13 @@
 #include <span>
 #include <utility>
 
+#include "core/ascii.h"
 #include "ops/token_file.h"
 
 namespace ticketing::ops {
 namespace {
 
+using core::IsDigit;
 using std::chrono::milliseconds;
 
 constexpr std::string_view kProgram = "ticketing-user-service";
@@ -33,10 +35,6 @@ struct Kind {
   // Takes the value over; false when it breaks the rule.
   std::function<bool(const std::string& text, Settings& settings)> take;
 };
-
-bool IsDigit(char c) {
-  return c >= '0' && c <= '9';
-}
 
 bool IsLetter(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');

@@ -3,20 +3,13 @@
 #include <grpc/grpc_security_constants.h>
 
 #include <algorithm>
-#include <array>
+
+#include "core/ascii.h"
 
 namespace ticketing::rpc {
 namespace {
 
 constexpr std::string_view kScheme = "bearer ";
-
-char LowerCase(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
-
-bool EqualsIgnoringCase(std::string_view a, std::string_view b) {
-  return std::ranges::equal(a, b, [](char x, char y) { return LowerCase(x) == LowerCase(y); });
-}
 
 bool IsAllowed(const grpc::ServerContext& context, const std::vector<std::string>& patterns) {
   const auto authentication = context.auth_context();
@@ -40,13 +33,14 @@ bool MatchesClientPattern(std::string_view name, std::string_view pattern) {
   }
   if (pattern.starts_with("*.")) {
     const auto dot = name.find('.');
-    return dot != std::string_view::npos && dot > 0 && EqualsIgnoringCase(name.substr(dot), pattern.substr(1));
+    return dot != std::string_view::npos && dot > 0 && core::EqualsIgnoringCase(name.substr(dot), pattern.substr(1));
   }
-  return EqualsIgnoringCase(name, pattern);
+  return core::EqualsIgnoringCase(name, pattern);
 }
 
 std::optional<std::string> ParseBearerToken(std::string_view authorization) {
-  if (authorization.size() <= kScheme.size() || !EqualsIgnoringCase(authorization.substr(0, kScheme.size()), kScheme)) {
+  if (authorization.size() <= kScheme.size() ||
+      !core::EqualsIgnoringCase(authorization.substr(0, kScheme.size()), kScheme)) {
     return std::nullopt;
   }
   const std::string_view token = authorization.substr(kScheme.size());

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/ascii.h"
 #include "google/protobuf/struct.pb.h"
 #include "truto/json_to_struct.h"
 
@@ -18,6 +19,8 @@ namespace ticketing::truto {
 namespace {
 
 using core::Delivery;
+using core::EqualsIgnoringCase;
+using core::IsDigit;
 using core::Resend;
 using google::protobuf::Value;
 using std::chrono::milliseconds;
@@ -161,23 +164,8 @@ constexpr milliseconds kRateLimitWindow = std::chrono::seconds(10);
 // Texts
 // ---------------------------------------------------------------------------------------------------------------------
 
-bool IsDigit(char c) {
-  return c >= '0' && c <= '9';
-}
-
-char ToLower(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
-
-bool EqualsIgnoringCase(std::string_view a, std::string_view b) {
-  return std::ranges::equal(a, b, {}, ToLower, ToLower);
-}
-
-std::string_view TrimSpace(std::string_view text) {
-  const std::size_t first = text.find_first_not_of(" \t");
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
-}
+// A projection: core::ToLower has overloads.
+constexpr auto kToLower = [](char c) { return core::ToLower(c); };
 
 // The length of what stands at the beginning of `text` between "Bearer" and a token: spaces, also encoded, and the
 // punctuation of headers and JSON.
@@ -213,7 +201,7 @@ std::string MaskBearerTokens(std::string_view text) {
   constexpr std::string_view kScheme = "bearer";
   std::string masked;
   for (;;) {
-    const auto found = std::ranges::search(text, kScheme, {}, ToLower);
+    const auto found = std::ranges::search(text, kScheme, {}, kToLower);
     masked.append(text.begin(), found.end());
     if (found.empty()) return masked;
     text.remove_prefix(static_cast<std::size_t>(found.end() - text.begin()));
@@ -564,7 +552,7 @@ core::QuotaViolation DescribeQuota(const core::HttpResponse& response, const Ans
     return {"provider of " + AccountSubject(context), "The provider limits how often it is called for this account."};
   }
   const bool token_limit = core::FindHeader(response.headers, "ratelimit-limit").value_or("").starts_with("500") ||
-                           !std::ranges::search(answer.words, std::string_view("token"), {}, ToLower).empty();
+                           !std::ranges::search(answer.words, std::string_view("token"), {}, kToLower).empty();
   if (token_limit) return {"API token", "Truto allows 500 requests in 10 s for an API token."};
   return {AccountSubject(context),
           "Truto allows 50 requests in 10 s for an integrated account (and 500 for an API token)."};
@@ -658,7 +646,7 @@ std::optional<milliseconds> ParseRetryAfterHeader(const core::HttpHeaders& heade
                                                   std::chrono::system_clock::time_point now) {
   const auto header = core::FindHeader(headers, "retry-after");
   if (!header) return std::nullopt;
-  const std::string_view text = TrimSpace(*header);
+  const std::string_view text = core::Trim(*header, " \t");
   if (const auto delay = ParseSeconds(text)) return delay;
   const auto date = ParseHttpDate(text, std::chrono::floor<std::chrono::days>(now));
   if (!date) return std::nullopt;
@@ -673,7 +661,7 @@ std::optional<milliseconds> ParseRetryAfter(const core::HttpHeaders& headers,
                                             std::chrono::system_clock::time_point now) {
   if (const auto delay = ParseRetryAfterHeader(headers, now)) return delay;
   const std::string_view reset = core::FindHeader(headers, "ratelimit-reset").value_or("");
-  return ParseSeconds(TrimSpace(reset.substr(0, reset.find(';'))));
+  return ParseSeconds(core::Trim(reset.substr(0, reset.find(';')), " \t"));
 }
 
 core::Failure MapHttpError(const core::HttpResponse& response, const ErrorContext& context) {

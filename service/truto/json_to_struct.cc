@@ -12,9 +12,12 @@
 #include <system_error>
 #include <utility>
 
+#include "core/ascii.h"
+
 namespace ticketing::truto {
 namespace {
 
+using core::IsDigit;
 using google::protobuf::ListValue;
 using google::protobuf::Struct;
 using google::protobuf::Value;
@@ -40,10 +43,6 @@ constexpr std::array<bool, 256> kPlain = [] {
 
 bool IsPlain(char c) {
   return kPlain[static_cast<unsigned char>(c)];
-}
-
-bool IsDigit(char c) {
-  return c >= '0' && c <= '9';
 }
 
 struct Utf8Step {
