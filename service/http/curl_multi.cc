@@ -69,6 +69,7 @@ int CurlMulti::OnSocket(CURL* easy, curl_socket_t socket, int what, void* self, 
   if (what == CURL_POLL_REMOVE) {
     // Fails when the socket is closed already, which has removed it; its number may be somebody else's by now.
     if (epoll_ctl(multi.epoll_, EPOLL_CTL_DEL, socket, nullptr) != 0) return 0;
+    // A paused transfer's connection isn't idle: what is unread on it is the rest of the body.
     TransferListener* listener = nullptr;
     curl_easy_getinfo(easy, CURLINFO_PRIVATE, &listener);
     if (listener != nullptr && listener->paused()) return 0;

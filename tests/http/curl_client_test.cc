@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <chrono>
@@ -36,7 +37,6 @@ using support::Run;
 using support::Script;
 using support::ScriptedUpstream;
 using ::testing::ElementsAre;
-using ::testing::IsEmpty;
 using ::testing::Pair;
 using Exchange = std::unique_ptr<call::HttpExchange>;
 using HeadOutcome = std::variant<ResponseHead, TransportError>;
@@ -150,7 +150,7 @@ INSTANTIATE_TEST_SUITE_P(, CurlClientOverAnyProtocol,
 // ---- Connections
 
 TEST(CurlClient, SpeaksHttp2OverTlsAndReusesTheConnection) {
-  ScriptedUpstream upstream({.protocol = Protocol::kHttp2Tls});
+  const ScriptedUpstream upstream({.protocol = Protocol::kHttp2Tls});
   Client client(upstream);
   EXPECT_EQ(client.Delete(upstream.url() + "/a").status, 200);
   EXPECT_EQ(client.Delete(upstream.url() + "/b").status, 200);
@@ -163,7 +163,7 @@ TEST(CurlClient, SpeaksHttp2OverTlsAndReusesTheConnection) {
 }
 
 TEST(CurlClient, SpeaksHttp11WhereThatIsAllThereIs) {
-  ScriptedUpstream upstream({.protocol = Protocol::kHttp1Tls});
+  const ScriptedUpstream upstream({.protocol = Protocol::kHttp1Tls});
   Client client(upstream);
   EXPECT_EQ(client.Delete(upstream.url() + "/a").status, 200);
   EXPECT_EQ(client.Delete(upstream.url() + "/b").status, 200);
@@ -196,7 +196,7 @@ TEST_P(CurlClientOverAnyProtocol, OpensNoMoreConnectionsThanAllowed) {
 }
 
 TEST(CurlClient, HandlesAServerThatAllowsOneStreamAtATime) {
-  ScriptedUpstream upstream({.protocol = Protocol::kHttp2Tls, .behavior = {.max_concurrent_streams = 1}});
+  const ScriptedUpstream upstream({.protocol = Protocol::kHttp2Tls, .behavior = {.max_concurrent_streams = 1}});
   Client client(upstream);
   std::vector<Exchange> exchanges;
   for (int i = 0; i < 20; ++i) exchanges.push_back(client.Start(upstream.url() + "/a"));
@@ -237,10 +237,12 @@ TEST_P(CurlClientOverAnyProtocol, IsUnaffectedByProxiesInTheEnvironment) {
   const support::RefusingPort nobody;
   const std::string proxy = "http://127.0.0.1:" + std::to_string(nobody.port());
   for (const char* name : {"http_proxy", "https_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy"}) {
-    ::setenv(name, proxy.c_str(), 1);
+    ::setenv(name, proxy.c_str(), 1);  // NOLINT(concurrency-mt-unsafe): no other thread looks
   }
   EXPECT_EQ(client_.Delete(url_).status, 200);
-  for (const char* name : {"http_proxy", "https_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy"}) ::unsetenv(name);
+  for (const char* name : {"http_proxy", "https_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy"}) {
+    ::unsetenv(name);  // NOLINT(concurrency-mt-unsafe): no other thread looks
+  }
 }
 
 // ---- What is sent
@@ -333,7 +335,7 @@ TEST_P(CurlClientOverAnyProtocol, InterimAnswersAreNotTheAnswer) {
 }
 
 TEST_P(CurlClientOverAnyProtocol, FollowsNoRedirect) {
-  ScriptedUpstream elsewhere({.protocol = GetParam()});
+  const ScriptedUpstream elsewhere({.protocol = GetParam()});
   for (const int status : {301, 302, 303, 307, 308}) {
     upstream_.Enqueue(Script().Answer(status, {{"location", elsewhere.url() + "/stolen"}}));
     const Answer answer = client_.Delete(url_);
@@ -481,8 +483,8 @@ TEST_P(CurlClientLostAnswer, OfManyAtOnceIsReportedForEachAndNeverSentAgain) {
   for (const Exchange& exchange : exchanges) EXPECT_EQ(client.Finish(exchange).status, 0);
   std::vector<std::string> paths;
   for (const ReceivedRequest& request : upstream.requests()) paths.push_back(request.path);
-  std::sort(paths.begin(), paths.end());
-  EXPECT_EQ(std::adjacent_find(paths.begin(), paths.end()), paths.end()) << "a request came twice";
+  std::ranges::sort(paths);
+  EXPECT_EQ(std::ranges::adjacent_find(paths), paths.end()) << "a request came twice";
 }
 
 TEST(CurlClient, GoAwayThatCoversTheRequestLetsItsAnswerCome) {
@@ -536,7 +538,7 @@ TEST(CurlClient, UrlThatIsNoneIsMisconfigured) {
 }
 
 TEST(CurlClient, SendsNothingInPlaintextUnlessAllowed) {
-  ScriptedUpstream upstream({.protocol = Protocol::kHttp1});
+  const ScriptedUpstream upstream({.protocol = Protocol::kHttp1});
   Client client(CurlOptions{});
   ExpectNotSent(client.Delete(upstream.url()), Kind::kMisconfigured);
   EXPECT_EQ(upstream.facts().connections_accepted, 0);
@@ -556,7 +558,7 @@ TEST(CurlClient, SwallowedConnectionEndsAtTheDeadline) {
 }
 
 TEST(CurlClient, StalledHandshakeEndsAfterTheConnectTimeout) {
-  ScriptedUpstream upstream(
+  const ScriptedUpstream upstream(
       {.protocol = Protocol::kHttp2Tls, .behavior = {.opening = ConnectionBehavior::Opening::kStall}});
   CurlOptions options = Client::OptionsFor(upstream);
   options.connect_timeout = kBrief;
@@ -576,7 +578,7 @@ TEST(CurlClient, StalledHandshakeEndsAtTheDeadline) {
 
 TEST(CurlClient, HandshakeThatBreaksOffIsUnreachable) {
   for (const auto opening : {ConnectionBehavior::Opening::kClose, ConnectionBehavior::Opening::kReset}) {
-    ScriptedUpstream upstream({.protocol = Protocol::kHttp2Tls, .behavior = {.opening = opening}});
+    const ScriptedUpstream upstream({.protocol = Protocol::kHttp2Tls, .behavior = {.opening = opening}});
     Client client(upstream);
     ExpectNotSent(client.Delete(upstream.url()), Kind::kUnreachable);
     EXPECT_EQ(upstream.facts().request_count, 0);
@@ -595,7 +597,7 @@ INSTANTIATE_TEST_SUITE_P(, CurlClientCertificates,
 
 TEST_P(CurlClientCertificates, AreRefusedBeforeAnythingIsSent) {
   for (const Protocol protocol : {Protocol::kHttp1Tls, Protocol::kHttp2Tls}) {
-    ScriptedUpstream upstream({.protocol = protocol, .behavior = {.certificate = GetParam()}});
+    const ScriptedUpstream upstream({.protocol = protocol, .behavior = {.certificate = GetParam()}});
     Client client(upstream);
     ExpectNotSent(client.Delete(upstream.url()), Kind::kMisconfigured);
     EXPECT_EQ(upstream.facts().request_count, 0);
@@ -604,14 +606,14 @@ TEST_P(CurlClientCertificates, AreRefusedBeforeAnythingIsSent) {
 }
 
 TEST(CurlClient, CertificateFromOutsideTheSystemsStoreIsRefusedWithoutACaFile) {
-  ScriptedUpstream upstream({.protocol = Protocol::kHttp2Tls});
+  const ScriptedUpstream upstream({.protocol = Protocol::kHttp2Tls});
   Client client(CurlOptions{});
   ExpectNotSent(client.Delete(upstream.url()), Kind::kMisconfigured);
   EXPECT_EQ(upstream.facts().request_count, 0);
 }
 
 TEST(CurlClient, UnreadableCaFileIsMisconfigured) {
-  ScriptedUpstream upstream({.protocol = Protocol::kHttp2Tls});
+  const ScriptedUpstream upstream({.protocol = Protocol::kHttp2Tls});
   CurlOptions options = Client::OptionsFor(upstream);
   options.ca_file += ".missing";
   Client client(options);
@@ -682,7 +684,7 @@ TEST(CurlClient, CancelWhileConnectingMeansThatNothingIsSent) {
 }
 
 TEST(CurlClient, CancelBeforeTheLoopEverRanMeansThatNothingIsSent) {
-  ScriptedUpstream upstream({.protocol = Protocol::kHttp2Tls});
+  const ScriptedUpstream upstream({.protocol = Protocol::kHttp2Tls});
   Client client(upstream);
   const Exchange exchange = client.Start(upstream.url() + "/cancelled");
   exchange->CancelUnlessSent();
