@@ -4,11 +4,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <boost/asio/error.hpp>
 #include <boost/asio/posix/descriptor_base.hpp>
+#include <boost/asio/post.hpp>
 #include <chrono>
+#include <span>
 #include <stdexcept>
+#include <utility>
 
 namespace ticketing::http {
 namespace {
@@ -16,19 +20,33 @@ namespace {
 // At most so many transfers share a connection, if its server takes as many: libcurl's default.
 constexpr long kStreamLimit = 100;
 
+// Marks the events of a connection that no transfer uses; the lower bits are the socket.
+constexpr std::uint64_t kIdle = std::uint64_t{1} << 32;
+
+int SocketOf(const epoll_event& event) {
+  return static_cast<int>(event.data.u64 & ~kIdle);
+}
+
+// libcurl 7.88 takes an idle connection for alive while it has bytes to read, even if they are nothing but TLS's notice
+// that it was closed. The request would be sent, get no answer and be in doubt. Without the bytes it sees the end.
+void DiscardUnread(int socket) {
+  std::array<char, 4096> unread{};
+  while (recv(socket, unread.data(), unread.size(), MSG_DONTWAIT) > 0) {
+  }
+}
+
 }  // namespace
 
 CurlMulti::CurlMulti(boost::asio::io_context& context, bool multiplex, std::uint32_t max_connections,
                      std::chrono::milliseconds settle_time)
     : multi_(curl_multi_init()),
       epoll_(epoll_create1(EPOLL_CLOEXEC)),
-      idle_(epoll_create1(EPOLL_CLOEXEC)),
       sockets_(context),
       timer_(context),
       settle_time_(settle_time),
       settled_(context) {
   // Only ever at start-up, before anything is served.
-  if (multi_ == nullptr || epoll_ < 0 || idle_ < 0) throw std::runtime_error("libcurl or epoll could not be set up");
+  if (multi_ == nullptr || epoll_ < 0) throw std::runtime_error("libcurl or epoll could not be set up");
   sockets_.assign(epoll_);
   curl_multi_setopt(multi_, CURLMOPT_SOCKETFUNCTION, &CurlMulti::OnSocket);
   curl_multi_setopt(multi_, CURLMOPT_SOCKETDATA, this);
@@ -46,7 +64,6 @@ CurlMulti::~CurlMulti() {
   curl_multi_setopt(multi_, CURLMOPT_SOCKETFUNCTION, nullptr);
   curl_multi_setopt(multi_, CURLMOPT_TIMERFUNCTION, nullptr);
   curl_multi_cleanup(multi_);
-  ::close(idle_);
 }
 
 void CurlMulti::Add(CURL* easy, TransferListener& listener) {
@@ -62,29 +79,26 @@ void CurlMulti::Remove(CURL* easy) {
   UpdateSharing();
 }
 
-int CurlMulti::OnSocket(CURL* easy, curl_socket_t socket, int what, void* self, void* socket_data) {
-  auto& multi = *static_cast<CurlMulti*>(self);
+int CurlMulti::OnSocket(CURL* easy, curl_socket_t socket, int what, void* self, void* /*socket_data*/) {
+  const int epoll = static_cast<CurlMulti*>(self)->epoll_;
   epoll_event event{};
-  event.data.fd = socket;
+  event.data.u64 = static_cast<std::uint64_t>(socket);
   if (what == CURL_POLL_REMOVE) {
-    // Fails when the socket is closed already, which has removed it; its number may be somebody else's by now.
-    if (epoll_ctl(multi.epoll_, EPOLL_CTL_DEL, socket, nullptr) != 0) return 0;
     // A paused transfer's connection isn't idle: what is unread on it is the rest of the body.
     TransferListener* listener = nullptr;
     curl_easy_getinfo(easy, CURLINFO_PRIVATE, &listener);
-    if (listener != nullptr && listener->paused()) return 0;
+    if (listener != nullptr && listener->paused()) {
+      epoll_ctl(epoll, EPOLL_CTL_DEL, socket, nullptr);
+      return 0;
+    }
+    event.data.u64 |= kIdle;
     event.events = EPOLLRDHUP | EPOLLONESHOT;
-    epoll_ctl(multi.idle_, EPOLL_CTL_ADD, socket, &event);
+    epoll_ctl(epoll, EPOLL_CTL_MOD, socket, &event);  // fails when the socket is closed, which has removed it
     return 0;
   }
   if (what != CURL_POLL_OUT) event.events |= EPOLLIN;
   if (what != CURL_POLL_IN) event.events |= EPOLLOUT;
-  const bool known = socket_data != nullptr;
-  if (!known) epoll_ctl(multi.idle_, EPOLL_CTL_DEL, socket, nullptr);
-  if (epoll_ctl(multi.epoll_, known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, socket, &event) != 0) {
-    epoll_ctl(multi.epoll_, known ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, socket, &event);
-  }
-  curl_multi_assign(multi.multi_, socket, self);
+  if (epoll_ctl(epoll, EPOLL_CTL_MOD, socket, &event) != 0) epoll_ctl(epoll, EPOLL_CTL_ADD, socket, &event);
   return 0;
 }
 
@@ -98,11 +112,19 @@ void CurlMulti::SetTimer(long timeout_ms) {
     timer_.cancel();
     return;
   }
-  timer_.expires_after(std::chrono::milliseconds(timeout_ms));
-  timer_.async_wait([this](const boost::system::error_code& error) {
-    if (error) return;
-    Act(CURL_SOCKET_TIMEOUT, 0);
-    TellListeners();
+  if (timeout_ms > 0) {
+    timer_.expires_after(std::chrono::milliseconds(timeout_ms));
+    timer_.async_wait([this](const boost::system::error_code& error) {
+      if (!error) HandleTimeout();
+    });
+    return;
+  }
+  // Each transfer begins so; the timer would take three calls of the system.
+  if (std::exchange(timeout_posted_, true)) return;
+  boost::asio::post(timer_.get_executor(), [this, alive = std::weak_ptr<bool>(alive_)] {
+    if (alive.expired()) return;
+    timeout_posted_ = false;
+    HandleTimeout();
   });
 }
 
@@ -117,34 +139,31 @@ void CurlMulti::WaitForSockets() {
 void CurlMulti::HandleSockets() {
   std::array<epoll_event, 64> events{};
   const int count = epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), 0);
-  for (int i = 0; i < count; ++i) {
-    const auto& event = events.at(static_cast<std::size_t>(i));
+  const std::span ready = std::span(events).first(static_cast<std::size_t>(std::max(count, 0)));
+  // First, so that no transfer begins on a connection that was closed.
+  for (const epoll_event& event : ready) {
+    if ((event.data.u64 & kIdle) != 0) DiscardUnread(SocketOf(event));
+  }
+  for (const epoll_event& event : ready) {
+    if ((event.data.u64 & kIdle) != 0) continue;
     int mask = 0;
     if ((event.events & EPOLLIN) != 0) mask |= CURL_CSELECT_IN;
     if ((event.events & EPOLLOUT) != 0) mask |= CURL_CSELECT_OUT;
     if ((event.events & (EPOLLERR | EPOLLHUP)) != 0) mask |= CURL_CSELECT_ERR;
-    Act(event.data.fd, mask);
+    Act(SocketOf(event), mask);
   }
   TellListeners();
 }
 
-void CurlMulti::Act(curl_socket_t socket, int events) {
-  DrainClosedConnections();
-  int running = 0;
-  curl_multi_socket_action(multi_, socket, events, &running);
+void CurlMulti::HandleTimeout() {
+  HandleSockets();  // what happened to connections before one is chosen
+  Act(CURL_SOCKET_TIMEOUT, 0);
+  TellListeners();
 }
 
-// libcurl 7.88 takes an idle connection for alive while it has bytes to read, even if they are nothing but TLS's notice
-// that it was closed. The request would be sent, get no answer and be in doubt. Without the bytes it sees the end.
-void CurlMulti::DrainClosedConnections() const {
-  std::array<epoll_event, 64> events{};
-  std::array<char, 4096> unread{};
-  const int count = epoll_wait(idle_, events.data(), static_cast<int>(events.size()), 0);
-  for (int i = 0; i < count; ++i) {
-    const int socket = events.at(static_cast<std::size_t>(i)).data.fd;
-    while (recv(socket, unread.data(), unread.size(), MSG_DONTWAIT) > 0) {
-    }
-  }
+void CurlMulti::Act(curl_socket_t socket, int events) {
+  int running = 0;
+  curl_multi_socket_action(multi_, socket, events, &running);
 }
 
 void CurlMulti::TellListeners() {

@@ -8,6 +8,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <set>
 
 namespace ticketing::http {
@@ -47,17 +48,18 @@ class CurlMulti {
   static CURLcode OnHandshake(CURL* easy, void* tls_context, void* self);
   void WaitForSockets();
   void HandleSockets();
+  void HandleTimeout();
   void SetTimer(long timeout_ms);
   void Act(curl_socket_t socket, int events);
-  void DrainClosedConnections() const;
   void TellListeners();
   void UpdateSharing();
 
   CURLM* multi_;
   int epoll_;
-  int idle_;  // an epoll set, too: connections that no transfer uses
   boost::asio::posix::stream_descriptor sockets_;
   boost::asio::steady_timer timer_;
+  bool timeout_posted_ = false;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for what is posted
 
   // Transfers on new connections whose server may not have said yet how many streams it takes.
   std::set<CURL*> newcomers_;

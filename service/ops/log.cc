@@ -15,6 +15,7 @@
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <thread>
 #include <utility>
 
 namespace ticketing::ops {
@@ -22,6 +23,10 @@ namespace {
 
 // Half a second of lines at 8,000 calls a second.
 constexpr std::size_t kWaitingLines = 4096;
+
+// A line after a quiet time is written at once; those that follow gather for so long. Else the loop would wake the
+// writing thread for every call, which was a fifth of a call's CPU time (measured at 16 calls in flight).
+constexpr std::chrono::milliseconds kGatherTime{20};
 
 // Bounds the memory of the waiting lines; no value of the service's own is nearly as long.
 constexpr std::size_t kLongestText = 2048;
@@ -155,9 +160,12 @@ class Output final : public spdlog::sinks::ansicolor_sink<spdlog::details::conso
       ansicolor_sink::log({spdlog::string_view_t(), spdlog::level::warn, line.text()});
     }
     ansicolor_sink::log(message);
-    const std::lock_guard lock(written_mutex_);
-    ++written_;
-    change_.notify_all();
+    {
+      const std::lock_guard lock(written_mutex_);
+      ++written_;
+      change_.notify_all();
+    }
+    if (queue_.queue_size() == 0) std::this_thread::sleep_for(kGatherTime);
   }
 
   // Waits until `count` lines are written or lost. What makes room for others is never the last line: one that comes

@@ -17,6 +17,7 @@
 #include <utility>
 
 #include "rpc/call_metadata.h"
+#include "rpc/completion_tag.h"
 #include "rpc/status_conversion.h"
 
 namespace ticketing::rpc {
@@ -48,17 +49,6 @@ class DeleteUserRpc {
   void Cancel(call::Cancellation::Cause cause) { call_.cancellation.Request(cause); }
 
  protected:
-  // A tag that calls a member function.
-  template <typename Owner, void (Owner::*Method)(bool)>
-  class MemberTag final : public CompletionTag {
-   public:
-    explicit MemberTag(Owner* owner) : owner_(owner) {}
-    void OnCompletion(bool ok) override { (owner_->*Method)(ok); }
-
-   private:
-    Owner* owner_;
-  };
-
   // Asks gRPC for the next call of this kind.
   virtual void RequestCall(void* tag) = 0;
   virtual DeleteUserRpc* MakeNext() = 0;

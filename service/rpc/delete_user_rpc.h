@@ -16,14 +16,6 @@
 
 namespace ticketing::rpc {
 
-// What a completion queue hands out: something to be told that its operation is over. `ok` as gRPC defines it for the
-// operation. Runs on the gRPC thread.
-class CompletionTag {
- public:
-  virtual ~CompletionTag() = default;
-  virtual void OnCompletion(bool ok) = 0;
-};
-
 // How long calls may take.
 struct DeadlineRules {
   std::chrono::milliseconds without{30'000};              // for a call without a deadline

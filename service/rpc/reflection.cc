@@ -7,10 +7,13 @@
 #include <grpc/health/v1/health.pb.h>
 #include <grpc/reflection/v1/reflection.grpc.pb.h>
 #include <grpc/reflection/v1alpha/reflection.grpc.pb.h>
+#include <grpcpp/server_context.h>
+#include <grpcpp/support/async_stream.h>
 
 #include <set>
 #include <utility>
 
+#include "rpc/completion_tag.h"
 #include "ticketing/v1/error_reason.pb.h"
 
 namespace ticketing::rpc {
@@ -23,12 +26,12 @@ using google::protobuf::FileDescriptor;
 
 // The two versions of the protocol differ in their package alone.
 struct V1 {
-  using Service = grpc::reflection::v1::ServerReflection::Service;
+  using Service = grpc::reflection::v1::ServerReflection::AsyncService;
   using Request = grpc::reflection::v1::ServerReflectionRequest;
   using Response = grpc::reflection::v1::ServerReflectionResponse;
 };
 struct V1Alpha {
-  using Service = grpc::reflection::v1alpha::ServerReflection::Service;
+  using Service = grpc::reflection::v1alpha::ServerReflection::AsyncService;
   using Request = grpc::reflection::v1alpha::ServerReflectionRequest;
   using Response = grpc::reflection::v1alpha::ServerReflectionResponse;
 };
@@ -41,25 +44,21 @@ void LinkPublishedDescriptors() {
   static_cast<void>(ticketing::v1::ErrorReason_descriptor());
 }
 
+// What the service answers, in one version of the protocol.
 template <typename Version>
-class Reflection final : public Version::Service {
+class Answers {
  public:
   using Request = typename Version::Request;
   using Response = typename Version::Response;
 
-  explicit Reflection(const std::vector<std::string>& service_names) : service_names_(service_names) {}
+  explicit Answers(const std::vector<std::string>& service_names) : service_names_(service_names) {}
 
-  grpc::Status ServerReflectionInfo(grpc::ServerContext* /*context*/,
-                                    grpc::ServerReaderWriter<Response, Request>* stream) override {
-    Request request;
-    while (stream->Read(&request)) {
-      Response response;
-      response.set_valid_host(request.host());
-      *response.mutable_original_request() = request;
-      Answer(request, response);
-      if (!stream->Write(response)) break;
-    }
-    return grpc::Status::OK;
+  Response Answer(const Request& request) const {
+    Response response;
+    response.set_valid_host(request.host());
+    *response.mutable_original_request() = request;
+    Answer(request, response);
+    return response;
   }
 
  private:
@@ -128,6 +127,63 @@ class Reflection final : public Version::Service {
   const std::vector<std::string>& service_names_;
 };
 
+// One stream of questions and answers. It owns itself.
+template <typename Version>
+class ReflectionRpc {
+ public:
+  ReflectionRpc(typename Version::Service& service, const Answers<Version>& answers, grpc::ServerCompletionQueue& queue)
+      : service_(service), answers_(answers), queue_(queue) {
+    service_.RequestServerReflectionInfo(&context_, &stream_, &queue_, &queue_, &arrived_);
+  }
+
+ private:
+  void OnArrived(bool ok) {
+    if (!ok) return OnFinished(ok);                 // the server shuts down
+    new ReflectionRpc(service_, answers_, queue_);  // NOLINT(cppcoreguidelines-owning-memory): see the class
+    stream_.Read(&request_, &read_);
+  }
+
+  // Not `ok`: the caller has no more questions, or has gone.
+  void OnRead(bool ok) {
+    if (!ok) return stream_.Finish(grpc::Status::OK, &finished_);
+    stream_.Write(answers_.Answer(request_), &written_);
+  }
+
+  void OnWritten(bool ok) {
+    if (!ok) return stream_.Finish(grpc::Status::OK, &finished_);
+    stream_.Read(&request_, &read_);
+  }
+
+  void OnFinished(bool /*ok*/) { delete this; }  // NOLINT(cppcoreguidelines-owning-memory): see the class
+
+  typename Version::Service& service_;
+  const Answers<Version>& answers_;
+  grpc::ServerCompletionQueue& queue_;
+  grpc::ServerContext context_;
+  typename Version::Request request_;
+  grpc::ServerAsyncReaderWriter<typename Version::Response, typename Version::Request> stream_{&context_};
+  MemberTag<ReflectionRpc, &ReflectionRpc::OnArrived> arrived_{this};
+  MemberTag<ReflectionRpc, &ReflectionRpc::OnRead> read_{this};
+  MemberTag<ReflectionRpc, &ReflectionRpc::OnWritten> written_{this};
+  MemberTag<ReflectionRpc, &ReflectionRpc::OnFinished> finished_{this};
+};
+
+// One version of the protocol.
+template <typename Version>
+class VersionedService {
+ public:
+  explicit VersionedService(const std::vector<std::string>& service_names) : answers_(service_names) {}
+
+  void RegisterWith(grpc::ServerBuilder& builder) { builder.RegisterService(&service_); }
+  void Accept(grpc::ServerCompletionQueue& queue) {
+    new ReflectionRpc<Version>(service_, answers_, queue);  // NOLINT(cppcoreguidelines-owning-memory): see its class
+  }
+
+ private:
+  Answers<Version> answers_;
+  typename Version::Service service_;
+};
+
 }  // namespace
 
 class ReflectionService::Services {
@@ -135,8 +191,8 @@ class ReflectionService::Services {
   explicit Services(std::vector<std::string> service_names) : service_names_(std::move(service_names)) {}
 
   std::vector<std::string> service_names_;
-  Reflection<V1> v1_{service_names_};
-  Reflection<V1Alpha> v1alpha_{service_names_};
+  VersionedService<V1> v1_{service_names_};
+  VersionedService<V1Alpha> v1alpha_{service_names_};
 };
 
 ReflectionService::ReflectionService(std::vector<std::string> service_names)
@@ -147,8 +203,13 @@ ReflectionService::ReflectionService(std::vector<std::string> service_names)
 ReflectionService::~ReflectionService() = default;
 
 void ReflectionService::RegisterWith(grpc::ServerBuilder& builder) {
-  builder.RegisterService(&services_->v1_);
-  builder.RegisterService(&services_->v1alpha_);
+  services_->v1_.RegisterWith(builder);
+  services_->v1alpha_.RegisterWith(builder);
+}
+
+void ReflectionService::Accept(grpc::ServerCompletionQueue& queue) {
+  services_->v1_.Accept(queue);
+  services_->v1alpha_.Accept(queue);
 }
 
 }  // namespace ticketing::rpc

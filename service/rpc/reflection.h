@@ -24,6 +24,9 @@ class ReflectionService {
   // Adds both versions to a server that must not outlive this object.
   void RegisterWith(grpc::ServerBuilder& builder);
 
+  // Begins to answer. Every event of `queue` must be handed to its CompletionTag until the queue ends.
+  void Accept(grpc::ServerCompletionQueue& queue);
+
  private:
   class Services;
   std::unique_ptr<Services> services_;

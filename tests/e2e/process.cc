@@ -69,8 +69,12 @@ Process::Process(std::vector<std::string> command, const std::map<std::string, s
   if (pipe2(output.data(), O_CLOEXEC) != 0 || pipe2(errors.data(), O_CLOEXEC) != 0) std::abort();
 
   std::vector<std::string> variables;
-  // NOLINTNEXTLINE(concurrency-mt-unsafe): nothing in a test changes the environment
-  if (const char* path = std::getenv("PATH")) variables.push_back(std::string("PATH=") + path);
+  // The way to programs, and what the sanitizers of a program built with one need.
+  for (const char* name : {"PATH", "ASAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS",
+                           "ASAN_SYMBOLIZER_PATH", "TSAN_SYMBOLIZER_PATH", "UBSAN_SYMBOLIZER_PATH"}) {
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): nothing in a test changes the environment
+    if (const char* value = std::getenv(name)) variables.push_back(std::string(name) + "=" + value);
+  }
   for (const auto& [name, value] : environment) variables.push_back(name + "=" + value);
   std::vector<char*> argv;
   std::vector<char*> envp;

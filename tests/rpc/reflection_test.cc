@@ -5,12 +5,13 @@
 #include <grpc/reflection/v1/reflection.grpc.pb.h>
 #include <grpc/reflection/v1alpha/reflection.grpc.pb.h>
 #include <grpcpp/client_context.h>
-#include <grpcpp/server.h>
 #include <gtest/gtest.h>
 
 #include <memory>
 #include <string>
 #include <vector>
+
+#include "tests/rpc/queue_server.h"
 
 namespace ticketing::rpc {
 namespace {
@@ -23,13 +24,6 @@ class ReflectionTest : public testing::Test {
  protected:
   using Request = typename Api::Request;
   using Response = typename Api::Response;
-
-  ReflectionTest() {
-    grpc::ServerBuilder builder;
-    reflection_.RegisterWith(builder);
-    server_ = builder.BuildAndStart();
-    stub_ = Api::Reflection::NewStub(server_->InProcessChannel({}));
-  }
 
   Response Ask(const Request& request) {
     grpc::ClientContext context;
@@ -52,10 +46,9 @@ class ReflectionTest : public testing::Test {
     return names;
   }
 
- private:
   ReflectionService reflection_{{"ticketing.v1.TicketingUserService", "grpc.health.v1.Health"}};
-  std::unique_ptr<grpc::Server> server_;
-  std::unique_ptr<typename Api::Reflection::Stub> stub_;
+  QueueServer server_{reflection_};
+  std::unique_ptr<typename Api::Reflection::Stub> stub_ = Api::Reflection::NewStub(server_.channel());
 };
 
 struct V1 {
@@ -114,6 +107,21 @@ TYPED_TEST(ReflectionTest, WhatIsNotThereIsNotFound) {
   for (const auto& request : {symbol, file, extension, extensions}) {
     EXPECT_EQ(this->Ask(request).error_response().error_code(), grpc::StatusCode::NOT_FOUND) << request.DebugString();
   }
+}
+
+TYPED_TEST(ReflectionTest, AnswersOneQuestionAfterTheOther) {
+  grpc::ClientContext context;
+  const auto stream = this->stub_->ServerReflectionInfo(&context);
+  for (const char* symbol : {"google.rpc.ErrorInfo", "ticketing.v1.ErrorReason"}) {
+    typename TestFixture::Request request;
+    request.set_file_containing_symbol(symbol);
+    ASSERT_TRUE(stream->Write(request));
+    typename TestFixture::Response response;
+    ASSERT_TRUE(stream->Read(&response));
+    EXPECT_EQ(response.original_request().file_containing_symbol(), symbol);
+  }
+  stream->WritesDone();
+  EXPECT_TRUE(stream->Finish().ok());
 }
 
 TYPED_TEST(ReflectionTest, AnEmptyQuestionIsInvalid) {
