@@ -183,7 +183,7 @@ std::string FindWrongValue(const CLI::App& command, const std::vector<std::strin
     if (option->get_items_expected_max() == 0) continue;
     ++i;
     if (i < arguments.size() && arguments[i].starts_with("--")) {
-      return name + ": no value; one that begins with '--' is written as in '" + name + "=VALUE'";
+      return name + ": no value; one that begins with '--' is written behind '='";
     }
   }
   return {};

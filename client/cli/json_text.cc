@@ -15,7 +15,7 @@ std::optional<std::string> MessageJson(const google::protobuf::Message& message)
 }
 
 std::string ReadableJson(const google::protobuf::Message& message) {
-  const std::string note = "(can't be shown as JSON)";
+  std::string note = "(can't be shown as JSON)";
   const auto text = MessageJson(message);
   if (!text) return note;
   // Protobuf writes maps in an order that changes from run to run; nlohmann sorts keys.

@@ -9,6 +9,7 @@
 #include "truto/delete_user_response.h"
 #include "truto/delete_user_validation.h"
 #include "truto/error_mapping.h"
+#include "truto/json_to_struct.h"
 
 namespace ticketing::call {
 namespace {
@@ -29,8 +30,8 @@ bool IsSuccess(int status) {
   return status >= 200 && status < 300;
 }
 
-void AddNote(v1::CallReport& report, const char* reason) {
-  report.add_notes()->set_reason(reason);
+void AddNote(v1::CallReport& report, std::string_view reason) {
+  report.add_notes()->set_reason(std::string(reason));
 }
 
 void SetDuration(google::protobuf::Duration& field, steady_clock::duration span) {
@@ -79,7 +80,7 @@ class Attempts {
 
   awaitable<DeleteUserResult> Run() {
     for (;;) {
-      if (call_.cancellation.requested()) co_return Give(Cancelled(*call_.cancellation.cause()));
+      if (const auto cause = call_.cancellation.cause()) co_return Give(Cancelled(*cause));
       if (Remaining() < kDeadlineReserve) co_return Give(OutOfTime());
 
       std::variant<DeleteTicketingUserResponse, core::Failure> outcome = co_await Attempt();
@@ -161,7 +162,9 @@ class Attempts {
     auto head = co_await exchange->Head();
     if (const auto* error = std::get_if<core::TransportError>(&head)) {
       call_.upstream += world_.runtime.Now() - start;
-      if (error->kind == core::TransportError::Kind::kCancelled) co_return Cancelled(*call_.cancellation.cause());
+      if (error->kind == core::TransportError::Kind::kCancelled) {
+        co_return Cancelled(call_.cancellation.cause().value_or(Cancellation::Cause::kCaller));
+      }
       co_return truto::MapTransportError(*error);
     }
     auto& answer = std::get<core::ResponseHead>(head);
@@ -171,17 +174,17 @@ class Attempts {
       call_.upstream += world_.runtime.Now() - start;
       co_return response;
     }
-    core::HttpResponse response = co_await ReadBody(*exchange, std::move(answer));
+    const core::HttpResponse response = co_await ReadBody(*exchange, std::move(answer));
     call_.upstream += world_.runtime.Now() - start;
     if (!IsSuccess(response.status)) co_return Fail(response);
     co_return truto::ParseDeleteUserResponse(response, {.format = call_.request.truto_response_format(),
                                                         .include_http_body = call_.request.include_http_body()});
   }
 
-  awaitable<core::HttpResponse> ReadBody(HttpExchange& exchange, core::ResponseHead head) {
+  awaitable<core::HttpResponse> ReadBody(HttpExchange& exchange, core::ResponseHead head) const {
     core::HttpResponse response{.status = head.status, .headers = std::move(head.headers), .body = {}};
     for (;;) {
-      BodyPiece piece = co_await exchange.Read();
+      const BodyPiece piece = co_await exchange.Read();
       response.body.append(piece.bytes);
       if (response.body.size() > world_.options.max_body_bytes) {
         response.body.resize(world_.options.max_body_bytes);
@@ -216,12 +219,12 @@ class Attempts {
         break;
       }
     }
-    if (!complete) AddNote(report, "TRUNCATED");
+    if (!complete) AddNote(report, truto::note_reason::kTruncated);
     co_return summary;
   }
 
   // A status other than 2xx: a failure, but for an absent user where that is what the caller wants.
-  std::variant<DeleteTicketingUserResponse, core::Failure> Fail(const core::HttpResponse& response) {
+  std::variant<DeleteTicketingUserResponse, core::Failure> Fail(const core::HttpResponse& response) const {
     core::Failure failure =
         truto::MapHttpError(response, {.user_id = call_.request.id(),
                                        .integrated_account_id = call_.request.integrated_account_id(),
@@ -240,11 +243,8 @@ class Attempts {
     if (v1::RateLimit limit; truto::ParseRateLimit(response.headers, limit)) {
       *absent.mutable_report()->mutable_rate_limit() = limit;
     }
-    if (history_.ambiguous) AddNote(*absent.mutable_report(), "DELETED_BY_EARLIER_ATTEMPT");
-    if (call_.request.include_http_body()) {
-      absent.mutable_http_body()->set_data(response.body);
-      absent.mutable_http_body()->set_truncated(response.truncated);
-    }
+    if (history_.ambiguous) AddNote(*absent.mutable_report(), truto::note_reason::kDeletedByEarlierAttempt);
+    if (call_.request.include_http_body()) *absent.mutable_http_body() = truto::ExactBody(response);
     return absent;
   }
 

@@ -71,8 +71,9 @@ class RateLimits {
     bool decided() const;
     // Only when decided: why it must not go; nothing when it may.
     const std::optional<Refusal>& refusal() const;
-    // Calls `listener` once, when it is decided: from within Enter(), OnRateLimited() or Advance(), so it must not
-    // touch a Place or RateLimits but only wake who waits. Not called when it is decided already.
+    // Calls `listener` once, when it is decided; an empty one ends that. It is called from within Enter(),
+    // OnRateLimited() or Advance(), so it must not touch a Place or RateLimits but only wake who waits. Not called when
+    // it is decided already.
     void Listen(std::function<void()> listener);
 
    private:

@@ -87,8 +87,8 @@ class ReplayCache {
     using End = std::variant<BeginAgain, Answer, core::Failure>;
     // Only when ended().
     const End& end() const;
-    // Calls `listener` once, when it has ended: from within a function of Lead, so it must only wake who waits. Not
-    // called when it has ended already.
+    // Calls `listener` once, when it has ended; an empty one ends that. It is called from within a function of Lead, so
+    // it must only wake who waits. Not called when it has ended already.
     void Listen(std::function<void()> listener);
 
    private:

@@ -39,7 +39,8 @@ void DiscardUnread(int socket) {
 
 CurlMulti::CurlMulti(boost::asio::io_context& context, bool multiplex, std::uint32_t max_connections,
                      std::chrono::milliseconds settle_time)
-    : multi_(curl_multi_init()),
+    : context_(context),
+      multi_(curl_multi_init()),
       epoll_(epoll_create1(EPOLL_CLOEXEC)),
       sockets_(context),
       timer_(context),
@@ -121,7 +122,7 @@ void CurlMulti::SetTimer(long timeout_ms) {
   }
   // Each transfer begins so; the timer would take three calls of the system.
   if (std::exchange(timeout_posted_, true)) return;
-  boost::asio::post(timer_.get_executor(), [this, alive = std::weak_ptr<bool>(alive_)] {
+  boost::asio::post(context_, [this, alive = std::weak_ptr<bool>(alive_)] {
     if (alive.expired()) return;
     timeout_posted_ = false;
     HandleTimeout();

@@ -54,6 +54,7 @@ class CurlMulti {
   void TellListeners();
   void UpdateSharing();
 
+  boost::asio::io_context& context_;
   CURLM* multi_;
   int epoll_;
   boost::asio::posix::stream_descriptor sockets_;

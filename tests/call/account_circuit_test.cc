@@ -110,7 +110,7 @@ TEST(AccountCircuit, ForgetsWhatIsOverAndTheOldestWhenThereAreTooMany) {
     ASSERT_LE(circuit.size(), AccountCircuit::kMostAccounts);
   }
   EXPECT_FALSE(circuit.Check("token", "0", kStart + seconds{3}));
-  EXPECT_TRUE(circuit.Check("token", std::to_string(2 * AccountCircuit::kMostAccounts - 1), kStart + seconds{3}));
+  EXPECT_TRUE(circuit.Check("token", std::to_string((2 * AccountCircuit::kMostAccounts) - 1), kStart + seconds{3}));
   circuit.OnFailure("token", "later", Blocked(), kStart + seconds{60});
   EXPECT_EQ(circuit.size(), 1U);
 }

@@ -63,7 +63,7 @@ TEST(ConcurrencyLimit, GrowsByOneWithEachAnswerUpToTheMaximum) {
 
 TEST(ConcurrencyLimit, DoesNotGrowWhileLessThanHalfIsInUse) {
   ConcurrencyLimit limit(200);
-  std::vector<Slot> busy = EnterMany(limit, 8);
+  std::vector<Slot> const busy = EnterMany(limit, 8);
   for (int i = 0; i < 100; ++i) limit.Enter("answered")->Answered();
   EXPECT_EQ(limit.limit(), 20U);
   auto tenth = limit.Enter("tenth");
@@ -202,7 +202,7 @@ TEST(ConcurrencyLimit, SeveralHungryAccountsLeaveRoomToo) {
 TEST(ConcurrencyLimit, WhateverHappensItStaysWithinItsBoundsAndLosesNoSlot) {
   for (unsigned seed = 0; seed < 10; ++seed) {
     std::mt19937 random(seed);
-    const auto most = static_cast<std::uint32_t>(1 + random() % 300);
+    const auto most = static_cast<std::uint32_t>(1 + (random() % 300));
     ConcurrencyLimit limit(most);
     std::vector<Slot> slots;
     TimePoint now = kStart;
@@ -308,7 +308,7 @@ TEST(ConcurrencyLimit, AnAccountWhoseProviderHangsDoesNotStopTheOthers) {
         ++others.offered;
         if (auto slot = limit.Enter(std::to_string(random() % 10))) {
           ++others.admitted;
-          endings.emplace(now + milliseconds{100 + random() % 200}, Ending{std::move(*slot), now, true});
+          endings.emplace(now + milliseconds{100 + (random() % 200)}, Ending{std::move(*slot), now, true});
         }
       }
     }

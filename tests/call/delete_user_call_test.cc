@@ -193,10 +193,11 @@ TEST_F(DeleteUserTest, TellsA404AfterAnAmbiguousAttemptApart) {
 TEST_F(DeleteUserTest, AnAbsentUserIsSuccessWithAllowMissing) {
   call.request.set_allow_missing(true);
   call.request.set_include_http_body(true);
-  Script({Answers(404, kNotFound)});
+  Script({Answers(404, kNotFound, {{"content-type", "application/json"}})});
   const auto response = ExpectSuccess();
   EXPECT_EQ(response.outcome(), v1::DELETE_OUTCOME_ALREADY_ABSENT);
   EXPECT_EQ(response.http_body().data(), kNotFound);
+  EXPECT_EQ(response.http_body().content_type(), "application/json");
   EXPECT_EQ(response.report().http_status(), 404U);
   EXPECT_EQ(response.report().notes_size(), 0);
 }

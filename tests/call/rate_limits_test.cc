@@ -45,43 +45,42 @@ bool Refused(const Place& place) {
 }
 
 // Rate limits, and a clock that stops wherever they have something to decide.
-class RateLimitsTest : public testing::Test {
- protected:
-  void Make(const RateLimitOptions& options) { limits_ = std::make_unique<RateLimits>(options); }
+struct RateLimitsTest : testing::Test {
+  void Make(const RateLimitOptions& options) { limits = std::make_unique<RateLimits>(options); }
 
-  Place Enter(const std::string& account, milliseconds remaining = kPlenty, const std::string& token = "token") {
-    return limits_->Enter(token, account, now_, remaining);
+  Place Enter(const std::string& account, milliseconds remaining = kPlenty, const std::string& token = "token") const {
+    return limits->Enter(token, account, now, remaining);
   }
 
   void RunUntil(TimePoint time) {
-    while (const auto next = limits_->NextChange()) {
+    while (const auto next = limits->NextChange()) {
       if (*next > time) break;
-      now_ = std::max(now_, *next);
-      limits_->Advance(now_);
+      now = std::max(now, *next);
+      limits->Advance(now);
     }
-    now_ = time;
+    now = time;
   }
-  void Run(milliseconds span) { RunUntil(now_ + span); }
+  void Run(milliseconds span) { RunUntil(now + span); }
 
-  void Limited(const std::string& account, milliseconds retry_after, Origin origin = Origin::kTruto) {
-    limits_->OnRateLimited("token", account, origin, retry_after, now_);
+  void Limited(const std::string& account, milliseconds retry_after, Origin origin = Origin::kTruto) const {
+    limits->OnRateLimited("token", account, origin, retry_after, now);
   }
 
   // How many calls of `account` go at once.
-  int GoingAtOnce(const std::string& account, const std::string& token = "token") {
+  int GoingAtOnce(const std::string& account, const std::string& token = "token") const {
     int count = 0;
     while (count < 1000 && Goes(Enter(account, milliseconds{0}, token))) ++count;
     return count;
   }
 
-  std::unique_ptr<RateLimits> limits_ = std::make_unique<RateLimits>(RateLimitOptions{});
-  TimePoint now_ = kStart;
+  std::unique_ptr<RateLimits> limits = std::make_unique<RateLimits>(RateLimitOptions{});
+  TimePoint now = kStart;
 };
 
 TEST_F(RateLimitsTest, ABurstGoesAtOnceThenOneCallForEachInterval) {
   for (int i = 0; i < 10; ++i) EXPECT_TRUE(Goes(Enter("account"))) << i;
-  Place first = Enter("account");
-  Place second = Enter("account");
+  Place const first = Enter("account");
+  Place const second = Enter("account");
   EXPECT_TRUE(Waits(first));
   Run(milliseconds{249});
   EXPECT_TRUE(Waits(first));
@@ -115,8 +114,8 @@ TEST_F(RateLimitsTest, FirstComeFirstServedWithinAnAccount) {
 TEST_F(RateLimitsTest, ANewcomerDoesNotOvertakeThoseWhoWait) {
   Make(TokenOnly(10, 1));
   EXPECT_TRUE(Goes(Enter("a")));
-  Place waiting = Enter("a");
-  now_ += milliseconds{100};  // the permit is due, and nobody has told
+  Place const waiting = Enter("a");
+  now += milliseconds{100};  // the permit is due, and nobody has told
   EXPECT_TRUE(Waits(Enter("b")));
   EXPECT_TRUE(Goes(waiting));
 }
@@ -124,6 +123,7 @@ TEST_F(RateLimitsTest, ANewcomerDoesNotOvertakeThoseWhoWait) {
 TEST_F(RateLimitsTest, WaitsTwoSecondsAtMost) {
   GoingAtOnce("account");
   std::vector<Place> places;
+  places.reserve(12);
   for (int i = 0; i < 12; ++i) places.push_back(Enter("account"));
   for (int i = 0; i < 12; ++i) EXPECT_EQ(Waits(places[i]), i < 8) << i;
   EXPECT_EQ(places[8].refusal()->limit, Limit::kAccount);
@@ -141,11 +141,12 @@ TEST_F(RateLimitsTest, QueuesTwentyCallsOfAnAccount) {
   Make(AccountOnly(100, 1));
   EXPECT_TRUE(Goes(Enter("account")));
   std::vector<Place> places;
+  places.reserve(21);
   for (int i = 0; i < 21; ++i) places.push_back(Enter("account"));
   EXPECT_TRUE(Waits(places[19]));
   EXPECT_TRUE(Refused(places[20]));
-  EXPECT_EQ(limits_->waiting(), 20U);
-  Place other = Enter("other");
+  EXPECT_EQ(limits->waiting(), 20U);
+  Place const other = Enter("other");
   EXPECT_TRUE(Goes(other));
 }
 
@@ -153,6 +154,7 @@ TEST_F(RateLimitsTest, RefusesAtOnceWhoseTurnWouldComeTooLate) {
   Make(TokenOnly(10, 1));
   EXPECT_TRUE(Goes(Enter("first")));
   std::vector<Place> places;
+  places.reserve(21);
   for (int i = 0; i < 21; ++i) places.push_back(Enter("account " + std::to_string(i)));
   EXPECT_TRUE(Waits(places[19]));
   ASSERT_TRUE(Refused(places[20]));
@@ -164,10 +166,12 @@ TEST_F(RateLimitsTest, ACallThatIsOvertakenTooOftenIsRefusedWhenItsTimeIsUp) {
   Make(TokenOnly(10, 1));
   EXPECT_TRUE(Goes(Enter("patient")));
   std::vector<Place> first;
+  first.reserve(10);
   for (int i = 0; i < 10; ++i) first.push_back(Enter("patient"));
-  Place last = Enter("patient", milliseconds{5000});
+  Place const last = Enter("patient", milliseconds{5000});
   EXPECT_TRUE(Waits(last));  // its turn would be in 1.1 s
   std::vector<Place> others;
+  others.reserve(10);
   for (int i = 0; i < 10; ++i) others.push_back(Enter("other " + std::to_string(i)));
   Run(milliseconds{1249});
   EXPECT_TRUE(Waits(last));
@@ -178,16 +182,16 @@ TEST_F(RateLimitsTest, ACallThatIsOvertakenTooOftenIsRefusedWhenItsTimeIsUp) {
 
 TEST_F(RateLimitsTest, ALateClockLetsNoCallGoAfterItsTime) {
   GoingAtOnce("account");
-  Place place = Enter("account", milliseconds{2000});
+  Place const place = Enter("account", milliseconds{2000});
   EXPECT_TRUE(Waits(place));
-  now_ += milliseconds{501};
-  limits_->Advance(now_);
+  now += milliseconds{501};
+  limits->Advance(now);
   EXPECT_TRUE(Refused(place));
 }
 
 TEST_F(RateLimitsTest, ACallGoesWhenItsPermitComesInTheLastMoment) {
   GoingAtOnce("account");
-  Place place = Enter("account", milliseconds{1000});
+  Place const place = Enter("account", milliseconds{1000});
   Run(milliseconds{250});
   EXPECT_TRUE(Goes(place));
 }
@@ -196,24 +200,24 @@ TEST_F(RateLimitsTest, WhoeverComesBackWhenToldIsServed) {
   GoingAtOnce("account");
   const Place refused = Enter("account", milliseconds{0});
   ASSERT_TRUE(Refused(refused));
-  now_ += refused.refusal()->retry_after - milliseconds{1};
+  now += refused.refusal()->retry_after - milliseconds{1};
   EXPECT_TRUE(Refused(Enter("account", milliseconds{0})));
-  now_ += milliseconds{1};
+  now += milliseconds{1};
   EXPECT_TRUE(Goes(Enter("account", milliseconds{0})));
 }
 
 TEST_F(RateLimitsTest, ACallThatLeavesTheQueueMakesRoom) {
   GoingAtOnce("account");
   std::optional<Place> first = Enter("account");
-  Place second = Enter("account");
+  Place const second = Enter("account");
   first.reset();
-  EXPECT_EQ(limits_->waiting(), 1U);
+  EXPECT_EQ(limits->waiting(), 1U);
   Run(milliseconds{250});
   EXPECT_TRUE(Goes(second));
   std::optional<Place> last = Enter("account");
   last.reset();
-  EXPECT_EQ(limits_->waiting(), 0U);
-  EXPECT_EQ(limits_->NextChange(), std::nullopt);
+  EXPECT_EQ(limits->waiting(), 0U);
+  EXPECT_EQ(limits->NextChange(), std::nullopt);
 }
 
 TEST_F(RateLimitsTest, TellsOnceWhenACallIsDecided) {
@@ -221,7 +225,7 @@ TEST_F(RateLimitsTest, TellsOnceWhenACallIsDecided) {
   int told = 0;
   Place place = Enter("account");
   place.Listen([&told] { ++told; });
-  Place moved = std::move(place);
+  Place const moved = std::move(place);
   Run(milliseconds{249});
   EXPECT_EQ(told, 0);
   Run(seconds{5});
@@ -255,10 +259,10 @@ TEST_F(RateLimitsTest, AHotAccountDoesNotKeepFiftyColdOnesFromBeingServed) {
       hot_served += Goes(place) ? 1 : 0;
       return place.decided();
     });
-    if (random() % 5 == 0) cold.push_back({Enter("cold " + std::to_string(random() % 50)), now_});  // 20 in a second
+    if (random() % 5 == 0) cold.push_back({Enter("cold " + std::to_string(random() % 50)), now});  // 20 in a second
     std::erase_if(cold, [&](const Cold& call) {
       if (Waits(call.place)) {
-        EXPECT_LE(now_ - call.arrived, milliseconds{500});
+        EXPECT_LE(now - call.arrived, milliseconds{500});
         return false;
       }
       EXPECT_TRUE(Goes(call.place));
@@ -294,8 +298,9 @@ TEST_F(RateLimitsTest, AnAccountWaitsForOneTurnOfTheOthersAtMost) {
   Make(TokenOnly(10, 1));
   EXPECT_TRUE(Goes(Enter("hot 0")));
   std::vector<Place> hot;
+  hot.reserve(30);
   for (int i = 0; i < 30; ++i) hot.push_back(Enter("hot " + std::to_string(i % 3)));
-  Place cold = Enter("cold");
+  Place const cold = Enter("cold");
   Run(milliseconds{399});
   EXPECT_TRUE(Waits(cold));
   Run(milliseconds{1});
@@ -305,7 +310,7 @@ TEST_F(RateLimitsTest, AnAccountWaitsForOneTurnOfTheOthersAtMost) {
 TEST_F(RateLimitsTest, AnAccountThatWaitsForItsOwnPermitHoldsUpNobody) {
   Make({.token_rate = 10, .token_burst = 1, .account_rate = 1, .account_burst = 1});
   EXPECT_TRUE(Goes(Enter("slow")));
-  Place slow = Enter("slow");
+  Place const slow = Enter("slow");
   Run(milliseconds{100});
   for (int i = 0; i < 9; ++i) {
     EXPECT_TRUE(Goes(Enter("other " + std::to_string(i)))) << i;
@@ -333,7 +338,7 @@ TEST_F(RateLimitsTest, A429ClosesTheAccountUntilItsReset) {
 
 TEST_F(RateLimitsTest, CallsWaitForAResetThatIsNear) {
   Limited("account", milliseconds{1500});
-  Place place = Enter("account");
+  Place const place = Enter("account");
   EXPECT_TRUE(Waits(place));
   Run(milliseconds{1499});
   EXPECT_TRUE(Waits(place));
@@ -343,8 +348,8 @@ TEST_F(RateLimitsTest, CallsWaitForAResetThatIsNear) {
 
 TEST_F(RateLimitsTest, A429ThatComesWhileCallsWaitPutsThemOff) {
   GoingAtOnce("account");
-  Place place = Enter("account");
-  Place other = Enter("account");
+  Place const place = Enter("account");
+  Place const other = Enter("account");
   Run(milliseconds{100});
   Limited("account", milliseconds{1200});
   Run(milliseconds{1199});
@@ -423,7 +428,7 @@ TEST_F(RateLimitsTest, A429StormLeavesOtherAccountsUntouchedAndKeepsTheRate) {
     std::erase_if(waiting, [&](const Place& place) {
       if (!place.decided()) return false;
       if (Goes(place)) {
-        sent.push_back(now_);
+        sent.push_back(now);
         Limited("storm", milliseconds{10'000}, Origin::kProvider);
       }
       return true;
@@ -446,8 +451,8 @@ TEST_F(RateLimitsTest, RateZeroSwitchesAllOff) {
   Limited("a", milliseconds{10'000});
   Limited("b", milliseconds{10'000});
   EXPECT_EQ(GoingAtOnce("a"), 1000);
-  EXPECT_EQ(limits_->tracked_accounts(), 0U);
-  EXPECT_EQ(limits_->tracked_tokens(), 0U);
+  EXPECT_EQ(limits->tracked_accounts(), 0U);
+  EXPECT_EQ(limits->tracked_tokens(), 0U);
 }
 
 TEST_F(RateLimitsTest, AccountRateZeroLeavesTheTokensLimit) {
@@ -481,15 +486,15 @@ TEST_F(RateLimitsTest, ExtremeRatesDoNotOverflow) {
 
 TEST_F(RateLimitsTest, ForgetsBucketsThatAreFullAgain) {
   for (int i = 0; i < 5; ++i) EXPECT_TRUE(Goes(Enter("account " + std::to_string(i))));
-  EXPECT_EQ(limits_->tracked_accounts(), 5U);
+  EXPECT_EQ(limits->tracked_accounts(), 5U);
   Run(seconds{5});
   EXPECT_TRUE(Goes(Enter("another")));
-  EXPECT_EQ(limits_->tracked_accounts(), 1U);
-  EXPECT_EQ(limits_->tracked_tokens(), 1U);
+  EXPECT_EQ(limits->tracked_accounts(), 1U);
+  EXPECT_EQ(limits->tracked_tokens(), 1U);
   Run(seconds{5});
   EXPECT_TRUE(Goes(Enter("another", kPlenty, "other token")));
-  EXPECT_EQ(limits_->tracked_accounts(), 1U);
-  EXPECT_EQ(limits_->tracked_tokens(), 1U);
+  EXPECT_EQ(limits->tracked_accounts(), 1U);
+  EXPECT_EQ(limits->tracked_tokens(), 1U);
 }
 
 TEST_F(RateLimitsTest, TenThousandAccountsNeitherGrowTheMemoryNorOpenWhatA429Closed) {
@@ -498,10 +503,10 @@ TEST_F(RateLimitsTest, TenThousandAccountsNeitherGrowTheMemoryNorOpenWhatA429Clo
   Make(options);
   Limited("victim", milliseconds{60'000});
   GoingAtOnce("empty");
-  Place waiting = Enter("empty");
+  Place const waiting = Enter("empty");
   for (int i = 0; i < 10'000; ++i) {
     EXPECT_TRUE(Goes(Enter("attacker " + std::to_string(i))));
-    ASSERT_LE(limits_->tracked_accounts(), 100U);
+    ASSERT_LE(limits->tracked_accounts(), 100U);
   }
   EXPECT_TRUE(Refused(Enter("victim")));
   EXPECT_EQ(GoingAtOnce("empty"), 0);
@@ -515,7 +520,7 @@ TEST_F(RateLimitsTest, BeyondTheMostClosedAccountsNewcomersAreLimitedByTheTokenA
   EXPECT_EQ(GoingAtOnce("d"), 50);
   EXPECT_TRUE(Refused(Enter("e")));  // there is no place to wait in
   for (const char* account : {"a", "b", "c"}) EXPECT_TRUE(Refused(Enter(account)));
-  EXPECT_EQ(limits_->tracked_accounts(), 3U);
+  EXPECT_EQ(limits->tracked_accounts(), 3U);
 }
 
 TEST_F(RateLimitsTest, TenThousandTokensNeitherGrowTheMemoryNorOpenWhatA429Closed) {
@@ -526,8 +531,8 @@ TEST_F(RateLimitsTest, TenThousandTokensNeitherGrowTheMemoryNorOpenWhatA429Close
   Limited("b", milliseconds{10'000});
   for (int i = 0; i < 10'000; ++i) {
     EXPECT_TRUE(Goes(Enter("account", kPlenty, "attacker " + std::to_string(i))));
-    ASSERT_LE(limits_->tracked_tokens(), 100U);
-    ASSERT_LE(limits_->tracked_accounts(), 10'000U);
+    ASSERT_LE(limits->tracked_tokens(), 100U);
+    ASSERT_LE(limits->tracked_accounts(), 10'000U);
   }
   EXPECT_TRUE(Refused(Enter("c")));
 }
@@ -540,13 +545,13 @@ TEST_F(RateLimitsTest, BeyondTheMostClosedTokensNewcomersGoUnlimited) {
   Limited("b", milliseconds{10'000});
   EXPECT_EQ(GoingAtOnce("account", "other token"), 1000);
   EXPECT_TRUE(Refused(Enter("c")));
-  EXPECT_EQ(limits_->tracked_tokens(), 1U);
+  EXPECT_EQ(limits->tracked_tokens(), 1U);
 }
 
 TEST_F(RateLimitsTest, RefusedCallsOfUnknownAccountsLeaveNoTrace) {
   for (int i = 0; i < 50; ++i) EXPECT_TRUE(Goes(Enter("account " + std::to_string(i))));
   for (int i = 0; i < 1000; ++i) EXPECT_TRUE(Refused(Enter("attacker " + std::to_string(i), milliseconds{0})));
-  EXPECT_EQ(limits_->tracked_accounts(), 50U);
+  EXPECT_EQ(limits->tracked_accounts(), 50U);
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -558,7 +563,7 @@ void ExpectWithinRate(const std::vector<TimePoint>& grants, double rate, std::ui
   for (std::size_t i = 0; i < grants.size(); ++i) {
     for (std::size_t j = i; j < grants.size(); ++j) {
       const double window = std::chrono::duration<double>(grants[j] - grants[i]).count();
-      ASSERT_LE(static_cast<double>(j - i + 1), burst + rate * window + 1e-6) << i << " to " << j;
+      ASSERT_LE(static_cast<double>(j - i + 1), burst + (rate * window) + 1e-6) << i << " to " << j;
     }
   }
 }
@@ -567,16 +572,16 @@ TEST_F(RateLimitsTest, NoWindowHasMoreThanTheBurstAndTheRateAndNoCallWaitsTooLon
   for (unsigned seed = 0; seed < 10; ++seed) {
     SCOPED_TRACE(seed);
     std::mt19937 random(seed);
-    const RateLimitOptions options{.token_rate = 1 + random() % 60 + 0.5,
-                                   .token_burst = static_cast<std::uint32_t>(1 + random() % 60),
-                                   .account_rate = 0.3 + random() % 10,
-                                   .account_burst = static_cast<std::uint32_t>(1 + random() % 15),
+    const RateLimitOptions options{.token_rate = 1.5 + static_cast<double>(random() % 60),
+                                   .token_burst = static_cast<std::uint32_t>(1 + (random() % 60)),
+                                   .account_rate = 0.3 + static_cast<double>(random() % 10),
+                                   .account_burst = static_cast<std::uint32_t>(1 + (random() % 15)),
                                    .most_tokens = 10,
                                    .most_accounts = 1000};
     Make(options);
-    now_ = kStart;
-    const auto accounts = 1 + random() % 40;
-    const auto gap = 1 + random() % 60;
+    now = kStart;
+    const auto accounts = 1 + (random() % 40);
+    const auto gap = 1 + (random() % 60);
 
     struct Call {
       std::string token;
@@ -590,13 +595,13 @@ TEST_F(RateLimitsTest, NoWindowHasMoreThanTheBurstAndTheRateAndNoCallWaitsTooLon
     const auto collect = [&] {
       std::erase_if(calls, [&](const Call& call) {
         if (Waits(*call.place)) {
-          EXPECT_LE(now_, call.latest);
+          EXPECT_LE(now, call.latest);
           return false;
         }
         if (Goes(*call.place)) {
-          EXPECT_LE(now_, call.latest);
-          by_token[call.token].push_back(now_);
-          by_account[call.token + "/" + call.account].push_back(now_);
+          EXPECT_LE(now, call.latest);
+          by_token[call.token].push_back(now);
+          by_account[call.token + "/" + call.account].push_back(now);
         } else {
           EXPECT_GT(call.place->refusal()->retry_after, milliseconds{0});
         }
@@ -604,39 +609,39 @@ TEST_F(RateLimitsTest, NoWindowHasMoreThanTheBurstAndTheRateAndNoCallWaitsTooLon
       });
     };
     for (int step = 0; step < 1500; ++step) {
-      const TimePoint next = now_ + milliseconds{random() % gap};
-      while (limits_->NextChange() && *limits_->NextChange() <= next) {
-        now_ = std::max(now_, *limits_->NextChange());
-        limits_->Advance(now_);
+      const TimePoint next = now + milliseconds{random() % gap};
+      while (limits->NextChange() && *limits->NextChange() <= next) {
+        now = std::max(now, *limits->NextChange());
+        limits->Advance(now);
         collect();
       }
-      now_ = next;
+      now = next;
       const auto what = random() % 100;
       if (what < 90) {
         const milliseconds remaining{random() % 20'000};
         Call call{.token = "token " + std::to_string(random() % 2),
                   .account = std::to_string(random() % accounts),
-                  .latest = now_ + std::min(milliseconds{2000}, remaining / 4),
+                  .latest = now + std::min(milliseconds{2000}, remaining / 4),
                   .place = std::nullopt};
-        call.place = limits_->Enter(call.token, call.account, now_, remaining);
+        call.place = limits->Enter(call.token, call.account, now, remaining);
         calls.push_back(std::move(call));
       } else if (what < 96) {
         if (!calls.empty()) calls.erase(std::next(calls.begin(), static_cast<int>(random() % calls.size())));
       } else {
-        limits_->OnRateLimited("token " + std::to_string(random() % 2), std::to_string(random() % accounts),
-                               random() % 2 == 0 ? Origin::kTruto : Origin::kProvider, milliseconds{random() % 3000},
-                               now_);
+        limits->OnRateLimited("token " + std::to_string(random() % 2), std::to_string(random() % accounts),
+                              random() % 2 == 0 ? Origin::kTruto : Origin::kProvider, milliseconds{random() % 3000},
+                              now);
       }
       collect();
-      ASSERT_EQ(limits_->waiting(), calls.size());
+      ASSERT_EQ(limits->waiting(), calls.size());
     }
     for (const auto& [token, grants] : by_token) ExpectWithinRate(grants, options.token_rate, options.token_burst);
     for (const auto& [account, grants] : by_account) {
       ExpectWithinRate(grants, options.account_rate, options.account_burst);
     }
     calls.clear();
-    EXPECT_EQ(limits_->waiting(), 0U);
-    EXPECT_EQ(limits_->NextChange(), std::nullopt);
+    EXPECT_EQ(limits->waiting(), 0U);
+    EXPECT_EQ(limits->NextChange(), std::nullopt);
   }
 }
 
@@ -645,7 +650,7 @@ TEST_F(RateLimitsTest, WhileCallsWaitNoPermitIsLost) {
     SCOPED_TRACE(seed);
     std::mt19937 random(seed);
     Make({});
-    now_ = kStart;
+    now = kStart;
     std::list<Place> places;
     int granted = 0;
     for (int step = 0; step < 2000; ++step) {  // 20 seconds, 100 calls in each
@@ -656,8 +661,8 @@ TEST_F(RateLimitsTest, WhileCallsWaitNoPermitIsLost) {
         return place.decided();
       });
     }
-    EXPECT_GE(granted, 50 + 45 * 20 - 2);
-    EXPECT_LE(granted, 50 + 45 * 20);
+    EXPECT_GE(granted, 50 + (45 * 20) - 2);
+    EXPECT_LE(granted, 50 + (45 * 20));
   }
 }
 

@@ -44,8 +44,7 @@ core::Failure MakeFailure(ErrorReason reason, Delivery delivery) {
   return failure;
 }
 
-class ReplayCacheTest : public testing::Test {
- protected:
+struct ReplayCacheTest : testing::Test {
   Verdict Begin(const std::string& id = "id", const std::string& url = kUrl, const std::string& caller = "caller") {
     return cache.Begin(caller, id, url, now);
   }
@@ -75,7 +74,7 @@ TEST_F(ReplayCacheTest, ReplaysAnOkForFifteenMinutes) {
   EXPECT_EQ(answer.response.body, "body");
   EXPECT_EQ(answer.attempts, 2U);
   now += milliseconds{1};
-  Lead anew = BeginAsLead();
+  Lead const anew = BeginAsLead();
   EXPECT_FALSE(anew.ambiguous_before());
 }
 
@@ -181,7 +180,7 @@ TEST_F(ReplayCacheTest, ACallJoinsTheOneInFlightAndGetsItsAnswer) {
 
 TEST_F(ReplayCacheTest, JoinersGetAnAbsentUserWhetherOrNotThatIsASuccessForTheOneTheyJoined) {
   Lead lead = BeginAsLead();
-  Join join = BeginAsJoin();
+  Join const join = BeginAsJoin();
   lead.Answered(Absent(), false, now);
   EXPECT_EQ(std::get<Answer>(join.end())->response.status, 404);
 }
@@ -194,7 +193,7 @@ TEST_F(ReplayCacheTest, JoinersShareWhateverFailureTrutoOrTheServiceDecided) {
       continue;
     }
     Lead lead = BeginAsLead();
-    Join join = BeginAsJoin();
+    Join const join = BeginAsJoin();
     lead.Failed(MakeFailure(value, Delivery::kRejected), now);
     ASSERT_TRUE(std::holds_alternative<core::Failure>(join.end())) << reason;
     EXPECT_EQ(std::get<core::Failure>(join.end()).reason, value);
@@ -206,13 +205,13 @@ TEST_F(ReplayCacheTest, WhenTheOneTheyJoinedGivesUpBeforeAnythingWasExecutedOneO
     for (const Delivery delivery : {Delivery::kNotSent, Delivery::kRejected}) {
       const std::string id = std::to_string(static_cast<int>(reason)) + std::to_string(static_cast<int>(delivery));
       Lead lead = BeginAsLead(id);
-      Join first = BeginAsJoin(id);
-      Join second = BeginAsJoin(id);
+      Join const first = BeginAsJoin(id);
+      Join const second = BeginAsJoin(id);
       lead.Failed(MakeFailure(reason, delivery), now);
       EXPECT_TRUE(std::holds_alternative<Join::BeginAgain>(first.end()));
       EXPECT_TRUE(std::holds_alternative<Join::BeginAgain>(second.end()));
       Lead next = BeginAsLead(id);
-      Join last = BeginAsJoin(id);
+      Join const last = BeginAsJoin(id);
       next.Answered(Deleted(), true, now);
       EXPECT_TRUE(std::holds_alternative<Answer>(last.end()));
     }
@@ -222,7 +221,7 @@ TEST_F(ReplayCacheTest, WhenTheOneTheyJoinedGivesUpBeforeAnythingWasExecutedOneO
 TEST_F(ReplayCacheTest, WhenTheOneTheyJoinedGivesUpAfterItWasSentNobodySendsItAgainUnasked) {
   for (const ErrorReason reason : {ErrorReason::kCallerCancelled, ErrorReason::kDeadlineExceededOutcomeUnknown}) {
     Lead lead = BeginAsLead();
-    Join join = BeginAsJoin();
+    Join const join = BeginAsJoin();
     lead.Failed(MakeFailure(reason, Delivery::kUnknown), now);
     const auto& failure = std::get<core::Failure>(join.end());
     EXPECT_EQ(failure.code, StatusCode::kUnknown);
@@ -235,7 +234,7 @@ TEST_F(ReplayCacheTest, WhenTheOneTheyJoinedGivesUpAfterItWasSentNobodySendsItAg
 
 TEST_F(ReplayCacheTest, ALeadThatIsLostHasAnUnknownOutcome) {
   std::optional<Lead> lead = BeginAsLead();
-  Join join = BeginAsJoin();
+  Join const join = BeginAsJoin();
   lead.reset();
   EXPECT_EQ(std::get<core::Failure>(join.end()).reason, ErrorReason::kOutcomeUnknown);
   EXPECT_TRUE(BeginAsLead().ambiguous_before());
@@ -250,8 +249,9 @@ TEST_F(ReplayCacheTest, AJoinerThatLeavesIsNotTold) {
 }
 
 TEST_F(ReplayCacheTest, SixteenCallsMayJoinOne) {
-  Lead lead = BeginAsLead();
+  Lead const lead = BeginAsLead();
   std::vector<Join> joins;
+  joins.reserve(16);
   for (int i = 0; i < 16; ++i) joins.push_back(BeginAsJoin());
   const Verdict refused = Begin();
   ASSERT_EQ(ReasonOf(refused), ErrorReason::kRateLimited);
@@ -270,7 +270,7 @@ TEST_F(ReplayCacheTest, SixteenCallsMayJoinOne) {
 TEST_F(ReplayCacheTest, TheOldestThatEndedGivesWayNeverOneInFlight) {
   ReplayCache small({.most_entries = 3});
   const auto begin = [&](const std::string& id) { return small.Begin("caller", id, kUrl, now); };
-  Lead in_flight = std::get<Lead>(begin("in flight"));
+  Lead const in_flight = std::get<Lead>(begin("in flight"));
   std::get<Lead>(begin("a")).Answered(Deleted(), true, now);
   std::get<Lead>(begin("b")).Answered(Deleted(), true, now);
   std::get<Lead>(begin("c")).Answered(Deleted(), true, now);
@@ -278,14 +278,14 @@ TEST_F(ReplayCacheTest, TheOldestThatEndedGivesWayNeverOneInFlight) {
   EXPECT_TRUE(std::holds_alternative<Answer>(begin("b")));
   EXPECT_TRUE(std::holds_alternative<Answer>(begin("c")));
   EXPECT_TRUE(std::holds_alternative<Join>(begin("in flight")));
-  Lead a = std::get<Lead>(begin("a"));
+  Lead const a = std::get<Lead>(begin("a"));
   EXPECT_TRUE(std::holds_alternative<Answer>(begin("c")));
 }
 
 TEST_F(ReplayCacheTest, ShedsWhenAllItsEntriesAreInFlight) {
   ReplayCache small({.most_entries = 2});
-  Lead a = std::get<Lead>(small.Begin("caller", "a", kUrl, now));
-  Lead b = std::get<Lead>(small.Begin("caller", "b", kUrl, now));
+  Lead const a = std::get<Lead>(small.Begin("caller", "a", kUrl, now));
+  Lead const b = std::get<Lead>(small.Begin("caller", "b", kUrl, now));
   const Verdict refused = small.Begin("caller", "c", kUrl, now);
   ASSERT_EQ(ReasonOf(refused), ErrorReason::kOverloaded);
   EXPECT_EQ(std::get<core::Failure>(refused).code, StatusCode::kUnavailable);
@@ -307,7 +307,7 @@ TEST_F(ReplayCacheTest, StaysWithinItsBytes) {
 TEST_F(ReplayCacheTest, AnAnswerThatIsTooLargeIsKeptWithoutItsBodySoThatARepeatDoesNotExecuteItAgain) {
   ReplayCache small({.most_bytes = 80'000});
   Lead lead = std::get<Lead>(small.Begin("caller", "id", kUrl, now));
-  Join join = std::get<Join>(small.Begin("caller", "id", kUrl, now));
+  Join const join = std::get<Join>(small.Begin("caller", "id", kUrl, now));
   lead.Answered(Deleted(std::string(50'000, 'x')), true, now);
   EXPECT_EQ(std::get<Answer>(join.end())->response.body.size(), 50'000U);
   const Verdict repeat = small.Begin("caller", "id", kUrl, now);
@@ -351,7 +351,8 @@ TEST_F(ReplayCacheTest, WhateverHappensItSaysWhatASimpleModelSays) {
       });
       const std::string caller = std::to_string(random() % 2);
       const std::string id = std::to_string(random() % 30);
-      const std::string key = caller + "/" + id;
+      std::string key = caller;
+      key.append("/").append(id);
       if (random() % 3 != 0) {
         const std::string url = random() % 10 == 0 ? "other" : "url";
         Verdict verdict = all.Begin(caller, id, url, now);
@@ -418,7 +419,7 @@ TEST_F(ReplayCacheTest, WhateverHappensItStaysWithinItsBounds) {
         leads.erase(leads.begin());
       }
       ASSERT_LE(small.entries(), 40U);
-      ASSERT_LE(small.bytes(), 60'000U + leads.size() * 2'000);
+      ASSERT_LE(small.bytes(), 60'000U + (leads.size() * 2'000));
       // Whoever is in flight can still be joined.
       for (const auto& [in_flight, lead] : leads) {
         ASSERT_TRUE(std::holds_alternative<Join>(small.Begin("caller", in_flight, kUrl, now)));

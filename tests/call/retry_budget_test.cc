@@ -83,13 +83,16 @@ TEST(RetryBudget, LetsAFifthOfTheCallsInFlightRetryAtATimeAndThreeAtLeast) {
 
 TEST(RetryBudget, APermitThatIsMovedCountsOnce) {
   RetryBudget budget;
-  std::optional<RetryBudget::Permit> first = budget.Take(Delivery::kNotSent, kManyCalls);
-  std::optional<RetryBudget::Permit> second = std::move(first);
+  auto first = budget.Take(Delivery::kNotSent, kManyCalls);
+  {
+    const RetryBudget::Permit second = std::move(*first);
+    EXPECT_EQ(budget.retrying(), 1U);
+  }
+  EXPECT_EQ(budget.retrying(), 0U);
   first.reset();
+  first = budget.Take(Delivery::kUnknown, kManyCalls);
   EXPECT_EQ(budget.retrying(), 1U);
-  second = budget.Take(Delivery::kUnknown, kManyCalls);
-  EXPECT_EQ(budget.retrying(), 1U);
-  second->Succeeded();
+  first->Succeeded();
   EXPECT_EQ(budget.balance(), 495);
 }
 

@@ -197,7 +197,7 @@ TEST(UpstreamCircuit, AnOutageIsProbedSeldomAndItsEndNoticedWithinTenSeconds) {
       endings.emplace(now + (reaches ? answer_takes : takes), std::pair(std::move(*pass), reaches));
     }
     // Those before it opened (40/s for up to 3 s), then one probe in more than a second on average.
-    EXPECT_LE(attempts, 5 + 3 * 40 + 120) << "seed " << seed;
+    EXPECT_LE(attempts, 5 + (3 * 40) + 120) << "seed " << seed;
     ASSERT_TRUE(noticed) << "seed " << seed;
     EXPECT_LE(*noticed - recovery, seconds{10}) << "seed " << seed;
   }

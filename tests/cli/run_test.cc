@@ -39,7 +39,6 @@ using google::protobuf::TextFormat;
 using testing::AllOf;
 using testing::HasSubstr;
 using testing::IsEmpty;
-using testing::MatchesRegex;
 using testing::Not;
 using testing::StartsWith;
 using ticketing::v1::DeleteTicketingUserRequest;
@@ -100,6 +99,11 @@ struct Outcome {
 };
 
 class Run : public testing::Test {
+ public:
+  ~Run() override { server_->Shutdown(std::chrono::system_clock::now()); }
+  Run(const Run&) = delete;
+  Run& operator=(const Run&) = delete;
+
  protected:
   explicit Run(const std::shared_ptr<grpc::ServerCredentials>& credentials = grpc::InsecureServerCredentials()) {
     grpc::ServerBuilder builder;
@@ -112,8 +116,6 @@ class Run : public testing::Test {
         "outcome: DELETE_OUTCOME_DELETED user { id: '5' } report { request_id: 'r' attempts: 1 http_status: 200 }",
         &service_.response));
   }
-  ~Run() override { server_->Shutdown(std::chrono::system_clock::now()); }
-
   Outcome Do(const std::vector<std::string>& arguments) {
     std::vector<const char*> argv{"ticketing-user"};
     for (const std::string& argument : arguments) argv.push_back(argument.c_str());

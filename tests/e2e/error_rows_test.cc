@@ -22,7 +22,6 @@ namespace {
 using google::rpc::ErrorInfo;
 using grpc::StatusCode;
 using testing::Contains;
-using testing::Eq;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;

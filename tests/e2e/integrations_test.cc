@@ -43,7 +43,7 @@ class EveryIntegration : public testing::TestWithParam<Account> {
   EveryIntegration() : service(sandbox.url()) {}
 
   // What the account's integration needs besides the user.
-  v1::DeleteTicketingUserRequest MakeRequestFor(const std::string& user) const {
+  static v1::DeleteTicketingUserRequest MakeRequestFor(const std::string& user) {
     auto request = MakeRequest(user, GetParam().id);
     if (request.integrated_account_id() == kPivotalTracker) {
       request.add_collections()->set_id(user == "16202" ? "98" : "99");

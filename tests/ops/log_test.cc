@@ -18,7 +18,6 @@
 namespace ticketing::ops {
 namespace {
 
-using core::CallRecord;
 using core::Delivery;
 using core::ErrorReason;
 using core::Origin;
@@ -30,7 +29,7 @@ using testing::MatchesRegex;
 using testing::SizeIs;
 
 std::string ReadAll(std::FILE* file) {
-  std::rewind(file);
+  EXPECT_EQ(std::fseek(file, 0, SEEK_SET), 0);
   std::string text;
   std::array<char, 4096> buffer{};
   for (std::size_t size = 0; (size = std::fread(buffer.data(), 1, buffer.size(), file)) > 0;) {

@@ -20,15 +20,13 @@ namespace {
 using std::chrono::milliseconds;
 using testing::AllOf;
 using testing::ElementsAre;
-using testing::EndsWith;
 using testing::HasSubstr;
 using testing::Not;
-using testing::StartsWith;
 
 using Variables = std::map<std::string, std::string>;
 using Flags = std::vector<std::string>;
 
-core::Result<Settings, SettingsExit> Parse(Flags flags, Variables variables) {
+core::Result<Settings, SettingsExit> Parse(const Flags& flags, const Variables& variables) {
   std::vector<const char*> argv = {"ticketing-user-service"};
   for (const std::string& flag : flags) argv.push_back(flag.c_str());
   return ParseSettings(static_cast<int>(argv.size()), argv.data(),
@@ -40,16 +38,16 @@ core::Result<Settings, SettingsExit> Parse(Flags flags, Variables variables) {
 }
 
 // With a token, so that nothing else is missing.
-Settings Good(Flags flags, Variables variables = {}) {
+Settings Good(const Flags& flags, Variables variables = {}) {
   variables.emplace("TRUTO_API_TOKEN", "token");
-  auto parsed = Parse(std::move(flags), std::move(variables));
+  auto parsed = Parse(flags, variables);
   EXPECT_TRUE(parsed.ok()) << parsed.error().text;
   return parsed.ok() ? std::move(parsed).value() : Settings{};
 }
 
 std::string Error(Flags flags, Variables variables = {}) {
   variables.emplace("TRUTO_API_TOKEN", "token");
-  const auto parsed = Parse(std::move(flags), std::move(variables));
+  const auto parsed = Parse(flags, variables);
   EXPECT_FALSE(parsed.ok());
   if (parsed.ok()) return "";
   EXPECT_EQ(parsed.error().exit_code, 2);

@@ -31,13 +31,13 @@ class TokenFileTest : public testing::Test {
     return opened.ok() ? std::move(opened).value() : nullptr;
   }
 
-  std::string ErrorOf(const std::string& path) {
+  static std::string ErrorOf(const std::string& path) {
     const auto opened = TokenFile::Open(path, [](const std::string&) {});
     return opened.ok() ? "" : opened.error();
   }
 
   support::TemporaryDirectory folder_;
-  std::chrono::steady_clock::time_point now_{};
+  std::chrono::steady_clock::time_point now_;
   std::vector<std::string> problems_;
 };
 

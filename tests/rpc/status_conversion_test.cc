@@ -21,9 +21,7 @@ namespace {
 
 using std::chrono::milliseconds;
 using testing::EndsWith;
-using testing::HasSubstr;
 using testing::IsEmpty;
-using testing::Not;
 using testing::StartsWith;
 
 constexpr std::string_view kCutMark = "… (cut)";

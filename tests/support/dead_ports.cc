@@ -42,13 +42,12 @@ RefusingPort::~RefusingPort() {
   ::close(socket_);
 }
 
-SilentPort::SilentPort() {
+SilentPort::SilentPort() : filler_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
   sockaddr_in address;
   listener_ = BindSomewhere(address);
   port_ = ntohs(address.sin_port);
   // A queue of length 0 holds one connection on Linux.
   Require(::listen(listener_, 0) == 0, "listen");
-  filler_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   Require(filler_ >= 0, "socket");
   Require(::connect(filler_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0, "connect");
 }

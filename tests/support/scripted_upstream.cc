@@ -166,7 +166,7 @@ class ScriptedUpstream::Server {
             .tls = protocol_ == Protocol::kHttp1 ? nullptr : Tls(behavior.certificate),
             .behavior = behavior,
             .on_closed =
-                [this](std::uint64_t closed) { asio::post(*loop_, [=, this] { connections_.erase(closed); }); },
+                [this](std::uint64_t closed) { asio::post(*loop_, [this, closed] { connections_.erase(closed); }); },
         });
     connections_.emplace(number, connection);
     connection->Start();

@@ -11,9 +11,9 @@ namespace ticketing::support {
 // What a certificate says of its holder.
 struct CertificateSubject {
   std::string common_name;
-  std::vector<std::string> dns_names{};     // "localhost"
-  std::vector<std::string> ip_addresses{};  // "127.0.0.1"
-  std::vector<std::string> uris{};          // "spiffe://cluster/ns/default/sa/caller"
+  std::vector<std::string> dns_names;     // "localhost"
+  std::vector<std::string> ip_addresses;  // "127.0.0.1"
+  std::vector<std::string> uris;          // "spiffe://cluster/ns/default/sa/caller"
   // Both from now; negative is in the past.
   std::chrono::seconds not_before{-3600};
   std::chrono::seconds not_after{86400};

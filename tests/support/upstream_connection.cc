@@ -61,9 +61,9 @@ void UpstreamConnection::StartSession(bool http2) {
   }
 }
 
-std::shared_ptr<UpstreamExchange> UpstreamConnection::Open(ReceivedRequest request, AnswerSink& sink) {
+std::shared_ptr<UpstreamExchange> UpstreamConnection::Open(const ReceivedRequest& request, AnswerSink& sink) {
   const std::int32_t stream_id = request.stream_id;
-  auto exchange = std::make_shared<UpstreamExchange>(*this, sink, ledger().Receive(std::move(request)), stream_id);
+  auto exchange = std::make_shared<UpstreamExchange>(*this, sink, ledger().Receive(request), stream_id);
   exchanges_.insert(exchange);
   return exchange;
 }

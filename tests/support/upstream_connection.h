@@ -61,11 +61,11 @@ class UpstreamConnection : public std::enable_shared_from_this<UpstreamConnectio
   // Lets the session produce, and sends. To be called after whatever made something to send.
   void Service();
   // Writes the request down and begins to do what its script says.
-  std::shared_ptr<UpstreamExchange> Open(ReceivedRequest request, class AnswerSink& sink);
+  std::shared_ptr<UpstreamExchange> Open(const ReceivedRequest& request, class AnswerSink& sink);
   void Release(const std::shared_ptr<UpstreamExchange>& exchange) { exchanges_.erase(exchange); }
 
   const ConnectionBehavior& behavior() const { return environment_.behavior; }
-  UpstreamLedger& ledger() { return *environment_.ledger; }
+  UpstreamLedger& ledger() const { return *environment_.ledger; }
   const std::shared_ptr<boost::asio::io_context>& loop() const { return environment_.loop; }
   bool ending() const { return ending_ != Ending::kNone; }
 

@@ -88,6 +88,7 @@ std::size_t UpstreamExchange::TakeBody(char* target, std::size_t size) {
     for (std::size_t copied = 0; copied < size;) {
       const std::size_t begin = filler_offset_ % kFillerPeriod;
       const std::size_t count = std::min(size - copied, FillerBlock().size() - begin);
+      // NOLINTNEXTLINE(bugprone-not-null-terminated-result): bytes
       std::memcpy(target + copied, FillerBlock().data() + begin, count);
       copied += count;
       filler_offset_ += count;

@@ -1,29 +1,17 @@
 #include "tests/support/upstream_http1.h"
 
-#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstdio>
 #include <utility>
+
+#include "core/ascii.h"
 
 namespace ticketing::support {
 namespace {
 
 constexpr std::size_t kHeadLimit = 1024 * 1024;
 constexpr std::size_t kRequestBodyLimit = 64 * 1024 * 1024;
-
-std::string LowerCase(std::string_view text) {
-  std::string lower(text);
-  std::transform(lower.begin(), lower.end(), lower.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-  return lower;
-}
-
-std::string_view Trim(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
-}
 
 std::string_view ReasonPhrase(int status) {
   switch (status) {
@@ -66,7 +54,7 @@ bool UpstreamHttp1::StartNext() {
       case Parsed::kNonsense: return false;
       case Parsed::kRequest: break;
     }
-    current_ = connection_.Open(std::move(request), *this);
+    current_ = connection_.Open(request, *this);
     const auto exchange = current_;  // the end of the answer, within Advance(), lets go of current_
     exchange->Advance();
   }
@@ -109,15 +97,15 @@ UpstreamHttp1::Parsed UpstreamHttp1::ParseRequest(ReceivedRequest& request) {
     const std::string_view line = head.substr(begin, line_end - begin);
     const std::size_t colon = line.find(':');
     if (colon == std::string_view::npos || colon == 0) return nonsense("400 Bad Request");
-    std::string name = LowerCase(line.substr(0, colon));
-    const std::string_view value = Trim(line.substr(colon + 1));
+    std::string name = core::ToLower(line.substr(0, colon));
+    const std::string_view value = core::Trim(line.substr(colon + 1));
     if (name == "content-length") {
       const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), body_size);
       if (error != std::errc() || end != value.data() + value.size()) return nonsense("400 Bad Request");
       if (body_size > kRequestBodyLimit) return nonsense("413 Content Too Large");
     }
     if (name == "transfer-encoding") return nonsense("411 Length Required");
-    if (name == "connection") close = LowerCase(value) == "close";
+    if (name == "connection") close = core::ToLower(value) == "close";
     request.headers.emplace_back(std::move(name), value);
   }
   const std::size_t body_begin = head_end + 4;
@@ -155,9 +143,9 @@ void UpstreamHttp1::SendHead(UpstreamExchange& /*exchange*/, int status, const c
   AppendHead(connection_, status, headers);
   bool framed = status == 204 || status == 304;
   for (const auto& [name, value] : headers) {
-    const std::string lower = LowerCase(name);
+    const std::string lower = core::ToLower(name);
     if (lower == "content-length" || lower == "transfer-encoding") framed = true;
-    if (lower == "connection" && LowerCase(value) == "close") close_after_answer_ = true;
+    if (lower == "connection" && core::ToLower(value) == "close") close_after_answer_ = true;
   }
   chunked_ = !framed && !empty;
   if (chunked_) connection_.Write("transfer-encoding: chunked\r\n");

@@ -6,6 +6,8 @@
 #include <string>
 #include <utility>
 
+#include "core/ascii.h"
+
 namespace ticketing::support {
 namespace {
 
@@ -18,12 +20,6 @@ void Require(bool success, const char* what) {
   std::abort();
 }
 
-std::string LowerCase(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-  return text;
-}
-
 // Header fields as nghttp2 wants them; valid as long as this and the `headers` it was made from.
 class NameValues {
  public:
@@ -31,7 +27,7 @@ class NameValues {
     names_.reserve(headers.size());
     fields_.reserve(headers.size() + 1);
     Add(":status", status_);
-    for (const auto& [name, value] : headers) Add(names_.emplace_back(LowerCase(name)), value);
+    for (const auto& [name, value] : headers) Add(names_.emplace_back(core::ToLower(name)), value);
   }
   NameValues(const NameValues&) = delete;
   NameValues& operator=(const NameValues&) = delete;

@@ -43,7 +43,7 @@ ConnectionBehavior UpstreamLedger::behavior() const {
   return behavior_;
 }
 
-UpstreamLedger::Ticket UpstreamLedger::Receive(ReceivedRequest request) {
+UpstreamLedger::Ticket UpstreamLedger::Receive(const ReceivedRequest& request) {
   Ticket ticket;
   std::shared_ptr<const ScriptedUpstream::Handler> handler;
   {
@@ -60,11 +60,7 @@ UpstreamLedger::Ticket UpstreamLedger::Receive(ReceivedRequest request) {
     }
     if (record_requests_) {
       ticket.index = facts_.requests.size();
-      if (handler) {
-        facts_.requests.push_back(request);
-      } else {
-        facts_.requests.push_back(std::move(request));
-      }
+      facts_.requests.push_back(request);
     }
   }
   changed_.notify_all();

@@ -29,7 +29,7 @@ class UpstreamLedger {
     std::optional<std::size_t> index;
     std::shared_ptr<const Script> script;
   };
-  Ticket Receive(ReceivedRequest request);
+  Ticket Receive(const ReceivedRequest& request);
   void SetProgress(const Ticket& ticket, ReceivedRequest::Progress progress);
   void AddBodyBytes(const Ticket& ticket, std::uint64_t count);
 

@@ -615,7 +615,7 @@ TEST(ParseDeleteUserResponse, NeverExceedsTheLimit) {
           // The exact bytes are there, or what is there needs none.
           const HttpBody& exact = response.has_http_body() ? response.http_body() : response.raw();
           const auto notes = Notes(response);
-          if (std::find(notes.begin(), notes.end(), "TRUNCATED ") != notes.end()) {
+          if (std::ranges::find(notes, "TRUNCATED ") != notes.end()) {
             EXPECT_TRUE(truncated || body.size() > kMaxEncodedAnswerBytes - 8192);
             EXPECT_TRUE(exact.truncated());
             EXPECT_TRUE(body.starts_with(exact.data()));

@@ -27,7 +27,6 @@ using testing::EndsWith;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
-using testing::StartsWith;
 using Code = core::StatusCode;
 using Reason = core::ErrorReason;
 

@@ -1,11 +1,24 @@
-#include "wiring.h"
+#include "serve.h"
 
+#include <boost/asio/io_context.hpp>
+#include <memory>
+#include <string>
 #include <string_view>
 #include <utility>
 
+#include "call/delete_user_call.h"
+#include "call/loop_runtime.h"
+#include "core/result.h"
+#include "core/token_source.h"
+#include "http/curl_client.h"
+#include "ops/process.h"
 #include "ops/token_file.h"
+#include "rpc/server.h"
 
 namespace ticketing {
+namespace {
+
+// From the settings to what each room takes.
 
 call::CallOptions CallOptionsOf(const ops::Settings& settings) {
   return {
@@ -39,6 +52,7 @@ rpc::ServerOptions ServerOptionsOf(const ops::Settings& settings) {
           .drain_timeout = settings.drain_timeout};
 }
 
+// The service's own token; a null one where every call brings its caller's. An error says why there is none.
 core::Result<std::unique_ptr<core::TokenSource>, std::string> OpenToken(const ops::Settings& settings, ops::Log& log) {
   if (settings.auth == ops::AuthMode::kCaller) return std::unique_ptr<core::TokenSource>();
   auto token = settings.truto_token_file.empty()
@@ -50,6 +64,7 @@ core::Result<std::unique_ptr<core::TokenSource>, std::string> OpenToken(const op
   return std::unique_ptr<core::TokenSource>(std::move(token).value());
 }
 
+// Of every setting that differs from its default and that this version does not act on.
 void WarnOfSettingsWithoutEffect(const ops::Settings& settings, ops::Log& log) {
   const ops::Settings defaults;
   const auto check = [&log](std::string_view name, bool changed) {
@@ -61,6 +76,37 @@ void WarnOfSettingsWithoutEffect(const ops::Settings& settings, ops::Log& log) {
   check("TICKETING_ACCOUNT_RATE", settings.account_rate != defaults.account_rate);
   check("TICKETING_ACCOUNT_BURST", settings.account_burst != defaults.account_burst);
   check("TICKETING_MAX_IN_FLIGHT", settings.max_in_flight != defaults.max_in_flight);
+}
+
+int CannotStart(ops::Log& log, const std::string& why) {
+  log.Write(ops::LogLevel::kError, "can't start", {{"error", why}});
+  return 1;
+}
+
+}  // namespace
+
+int Serve(const ops::Settings& settings, ops::Log& log) {
+  WarnOfSettingsWithoutEffect(settings, log);
+  const auto token = OpenToken(settings, log);
+  if (!token.ok()) return CannotStart(log, token.error());
+
+  boost::asio::io_context loop(1);
+  call::LoopRuntime runtime(loop);
+  http::CurlClient http(loop, CurlOptionsOf(settings));
+  call::CallWorld world{
+      .options = CallOptionsOf(settings), .runtime = runtime, .http = http, .token = token.value().get()};
+  const auto server = rpc::Server::Start(ServerOptionsOf(settings), loop, world, log);
+  if (!server.ok()) return CannotStart(log, server.error());
+  log.Write(ops::LogLevel::kInfo, "listening",
+            {{"address", server.value()->address()}, {"truto", settings.truto_base_url}});
+
+  const ops::TerminationSignals signals(loop, [&] {
+    server.value()->Shutdown([&log](std::string_view step) { log.Write(ops::LogLevel::kInfo, step); },
+                             [&loop] { loop.stop(); });
+  });
+  loop.run();
+  log.Write(ops::LogLevel::kInfo, "stopped");
+  return 0;
 }
 
 }  // namespace ticketing
