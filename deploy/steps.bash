@@ -20,7 +20,7 @@ duration() {
 step() {
   local title=$1 begin=$SECONDS ticker='' result=0
   shift
-  step_log=$logs/$(tr -cs 'a-z0-9\n' '-' <<<"$title").log
+  step_log=$logs/$(tr -cs 'a-z0-9\n' '-' <<<"${title%% (*}").log
   printf '  %-42s ' "$title"
   if [[ -t 1 ]]; then
     follow_step "$title" "$step_log" &

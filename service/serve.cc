@@ -13,6 +13,7 @@
 #include "http/curl_client.h"
 #include "ops/process.h"
 #include "ops/token_file.h"
+#include "rpc/grpc_log.h"
 #include "rpc/server.h"
 
 namespace ticketing {
@@ -78,6 +79,10 @@ void WarnOfSettingsWithoutEffect(const ops::Settings& settings, ops::Log& log) {
   check("TICKETING_MAX_IN_FLIGHT", settings.max_in_flight != defaults.max_in_flight);
 }
 
+bool ListensOnLoopback(std::string_view listen) {
+  return listen.starts_with("127.") || listen.starts_with("[::1]") || listen.starts_with("localhost:");
+}
+
 int CannotStart(ops::Log& log, const std::string& why) {
   log.Write(ops::LogLevel::kError, "can't start", {{"error", why}});
   return 1;
@@ -87,6 +92,13 @@ int CannotStart(ops::Log& log, const std::string& why) {
 
 int Serve(const ops::Settings& settings, ops::Log& log) {
   WarnOfSettingsWithoutEffect(settings, log);
+  if (settings.auth == ops::AuthMode::kService && settings.tls_client_ca_file.empty() &&
+      !ListensOnLoopback(settings.listen)) {
+    log.Write(ops::LogLevel::kWarn, "whoever reaches this port can delete users with the service's token",
+              {{"listen", settings.listen}, {"see", "TICKETING_TLS_CLIENT_CA_FILE, TICKETING_AUTH"}});
+  }
+  const rpc::GrpcLog grpc_log(
+      [&log](std::string_view message) { log.Write(ops::LogLevel::kDebug, "gRPC", {{"text", message}}); });
   const auto token = OpenToken(settings, log);
   if (!token.ok()) return CannotStart(log, token.error());
 

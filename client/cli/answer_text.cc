@@ -25,6 +25,7 @@ using ticketing::v1::DeleteTicketingUserResponse;
 std::string ReadableDuration(const google::protobuf::Duration& duration) {
   const double milliseconds = (static_cast<double>(duration.seconds()) * 1e3) + (duration.nanos() / 1e6);
   std::ostringstream text;
+  text.precision(4);
   if (milliseconds < 1000) {
     text << milliseconds << " ms";
   } else {

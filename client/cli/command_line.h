@@ -13,8 +13,8 @@
 
 namespace ticketing::cli {
 
-// The service's own limit of a call without a deadline is 30 s: its answer about the time, which tells what became of
-// the delete, is to come before ours.
+// The service is told of it, and answers 100 ms before it is up: its answer about the time, which tells what became of
+// the delete, comes before ours.
 inline constexpr std::chrono::milliseconds kDefaultDeadline = std::chrono::seconds(35);
 inline constexpr std::chrono::milliseconds kDefaultStreamDeadline = std::chrono::minutes(10);
 

@@ -257,6 +257,7 @@ std::string ErrorJson(const FailedCall& call) {
                      {"code_name", CodeName(code)},
                      {"message", call.status.error_message()},
                      {"request_id", call.request_id},
+                     {"deleted", call.header_arrived},
                      {"details", ordered_json::array()}};
   const google::rpc::Status details = Details(call.status);
   for (const auto& any : details.details()) {

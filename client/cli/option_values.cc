@@ -79,8 +79,10 @@ std::variant<Struct, std::string> ParseJsonObject(const std::string& text) {
   json parsed;
   try {
     parsed = json::parse(text, watch);
-  } catch (const json::exception& error) {
-    return std::string("is not JSON: ") + error.what();
+  } catch (const json::parse_error& error) {
+    return "is not JSON: see its byte " + std::to_string(error.byte);
+  } catch (const json::exception&) {
+    return "is not JSON";
   }
   if (too_deep) return "is nested more than " + std::to_string(kMaxDepth) + " levels deep";
   if (duplicate_key) return "has the key '" + *duplicate_key + "' twice in one object";

@@ -53,7 +53,7 @@ core::Failure InvalidRequest(std::vector<core::FieldViolation> violations) {
 core::Failure Cancelled(Cancellation::Cause cause) {
   if (cause == Cancellation::Cause::kShutdown) {
     return core::MakeServiceFailure(core::StatusCode::kUnavailable, core::ErrorReason::kShuttingDown,
-                                    "The service is shutting down; the delete was not sent.");
+                                    "The service is shutting down; no request was sent any more.");
   }
   return core::MakeServiceFailure(core::StatusCode::kCancelled, core::ErrorReason::kCallerCancelled,
                                   "The caller cancelled the call.");
@@ -105,6 +105,10 @@ class Attempts {
     SetDuration(*report.mutable_queued(), {});
     SetDuration(*report.mutable_upstream(), call_.upstream);
     SetDuration(*report.mutable_total(), world_.runtime.Now() - call_.started);
+    // Truto's 2xx then says nothing of the provider.
+    if (call_.request.truto_skip_api_call() && response.outcome() == v1::DELETE_OUTCOME_DELETED) {
+      AddNote(report, truto::note_reason::kApiCallSkipped);
+    }
     return response;
   }
 
@@ -205,14 +209,16 @@ class Attempts {
     v1::CallReport& report = *summary.mutable_report();
     if (v1::RateLimit limit; truto::ParseRateLimit(head.headers, limit)) *report.mutable_rate_limit() = limit;
 
-    bool caller_there = co_await call_.sink->Begin(head, call_.stream_deadline);
+    // The summary is to reach a caller whose deadline this is.
+    const TimePoint deadline = call_.stream_deadline - kDeadlineReserve;
+    bool caller_there = co_await call_.sink->Begin(head, deadline);
     bool complete = false;
     while (caller_there && !call_.cancellation.requested()) {
-      exchange.SetDeadline(std::min(call_.stream_deadline, world_.runtime.Now() + kStreamIdleTime));
+      exchange.SetDeadline(std::min(deadline, world_.runtime.Now() + kStreamIdleTime));
       const auto guard = call_.cancellation.Listen([&] { exchange.SetDeadline(world_.runtime.Now()); });
       BodyPiece piece = co_await exchange.Read();
       if (!piece.bytes.empty()) {
-        caller_there = co_await call_.sink->Write(std::move(piece.bytes), call_.stream_deadline);
+        caller_there = co_await call_.sink->Write(std::move(piece.bytes), deadline);
       }
       if (piece.end) {
         complete = piece.complete;
@@ -229,6 +235,7 @@ class Attempts {
         truto::MapHttpError(response, {.user_id = call_.request.id(),
                                        .integrated_account_id = call_.request.integrated_account_id(),
                                        .caller_token = call_.caller_token.has_value(),
+                                       .token = token_,
                                        .now = world_.runtime.WallNow()});
     if (failure.reason != core::ErrorReason::kUserNotFound) return failure;
     if (!call_.request.allow_missing()) {
@@ -274,11 +281,13 @@ class Attempts {
 
 }  // namespace
 
+void EnsureRequestId(Runtime& runtime, v1::DeleteTicketingUserRequest& request) {
+  if (!truto::IsUuid(request.request_id())) request.set_request_id(runtime.NewRequestId());
+}
+
 awaitable<DeleteUserResult> DeleteUser(CallWorld& world, DeleteUserCall& call) {
   auto violations = truto::ValidateDeleteUser(call.request, world.options.endpoint, world.options.account_required);
-  const bool bad_request_id =
-      std::ranges::any_of(violations, [](const auto& violation) { return violation.field == "request_id"; });
-  if (call.request.request_id().empty() || bad_request_id) call.request.set_request_id(world.runtime.NewRequestId());
+  EnsureRequestId(world.runtime, call.request);
 
   Attempts attempts(world, call);
   if (!violations.empty()) co_return attempts.Give(InvalidRequest(std::move(violations)));

@@ -51,6 +51,9 @@ struct DeleteUserCall {
   std::chrono::steady_clock::duration upstream{0};
 };
 
+// Sets the request's request_id to a new one unless it has a usable one.
+void EnsureRequestId(Runtime& runtime, ticketing::v1::DeleteTicketingUserRequest& request);
+
 using DeleteUserResult = core::Result<ticketing::v1::DeleteTicketingUserResponse, core::Failure>;
 
 // Deletes the user: checks the request, sends it, and sends it again where that is safe (see RetryPolicy). Every end of

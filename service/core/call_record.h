@@ -23,6 +23,7 @@ struct CallRecord {
   std::string correlation_id;         // metadata x-request-id; empty when there was none
   std::string trace_id;               // from traceparent, 32 hexadecimal digits; empty when there was none
   std::string integrated_account_id;
+  bool cancelled = false;  // the caller had gone before the end
   std::uint32_t attempts = 0;
   std::optional<int> http_status;
   std::chrono::microseconds queued{0};

@@ -184,25 +184,33 @@ void CurlMulti::TellListeners() {
 CURLcode CurlMulti::OnHandshake(CURL* easy, void* /*tls_context*/, void* self) {
   auto& multi = *static_cast<CurlMulti*>(self);
   const bool first = multi.newcomers_.empty();
-  multi.newcomers_.insert(easy);
-  if (!first) return CURLE_OK;
-  multi.settled_.expires_after(multi.settle_time_);
-  multi.settled_.async_wait([&multi](const boost::system::error_code& error) {
-    if (error) return;
-    multi.HandleSockets();  // the servers' word may have come long ago
-    multi.newcomers_.clear();
-    multi.UpdateSharing();
-  });
+  multi.newcomers_.insert_or_assign(easy, std::chrono::steady_clock::now());
+  if (first) multi.AwaitSettling();
   return CURLE_OK;
+}
+
+// Until the oldest newcomer has had its time.
+void CurlMulti::AwaitSettling() {
+  const auto oldest = std::ranges::min_element(newcomers_, {}, &decltype(newcomers_)::value_type::second);
+  if (oldest == newcomers_.end()) return;
+  settled_.expires_at(oldest->second + settle_time_);
+  settled_.async_wait([this](const boost::system::error_code& error) {
+    if (error) return;
+    HandleSockets();  // the servers' word may have come long ago
+    const auto long_ago = std::chrono::steady_clock::now() - settle_time_;
+    std::erase_if(newcomers_, [&](const auto& newcomer) { return newcomer.second <= long_ago; });
+    UpdateSharing();
+    AwaitSettling();
+  });
 }
 
 // libcurl takes a new connection for good for 100 streams until the server has said otherwise. What it sends beyond the
 // server's limit is refused, and can't be told from what was lost. So a connection is shared once it has brought the
 // first answer, before which the limit must have come.
 void CurlMulti::UpdateSharing() {
-  std::erase_if(newcomers_, [](CURL* easy) {
+  std::erase_if(newcomers_, [](const auto& newcomer) {
     long answered = 0;  // bytes
-    curl_easy_getinfo(easy, CURLINFO_HEADER_SIZE, &answered);
+    curl_easy_getinfo(newcomer.first, CURLINFO_HEADER_SIZE, &answered);
     return answered > 0;
   });
   if (sharing_ == newcomers_.empty()) return;

@@ -8,8 +8,8 @@
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <memory>
-#include <set>
 
 namespace ticketing::http {
 
@@ -53,6 +53,7 @@ class CurlMulti {
   void Act(curl_socket_t socket, int events);
   void TellListeners();
   void UpdateSharing();
+  void AwaitSettling();
 
   boost::asio::io_context& context_;
   CURLM* multi_;
@@ -63,7 +64,7 @@ class CurlMulti {
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for what is posted
 
   // Transfers on new connections whose server may not have said yet how many streams it takes.
-  std::set<CURL*> newcomers_;
+  std::map<CURL*, std::chrono::steady_clock::time_point> newcomers_;  // with the start of the TLS handshake
   const std::chrono::milliseconds settle_time_;
   boost::asio::steady_timer settled_;
   bool sharing_ = true;

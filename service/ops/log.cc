@@ -283,6 +283,7 @@ void Log::OnCallEnd(const core::CallRecord& record) {
   line.AddUnlessEmpty("x_request_id", record.correlation_id);
   line.AddUnlessEmpty("trace_id", record.trace_id);
   line.AddUnlessEmpty("integrated_account_id", record.integrated_account_id);
+  if (record.cancelled) line.Add("cancelled", true);
   line.Add("attempts", static_cast<std::int64_t>(record.attempts));
   if (record.http_status) line.Add("http_status", static_cast<std::int64_t>(*record.http_status));
   line.AddUnlessZero("queued_ms", record.queued);

@@ -58,8 +58,8 @@ class Log final : public core::CallObserver {
   void Write(LogLevel level, std::string_view message, std::initializer_list<LogField> fields = {});
 
   // Writes the line "finished call" with `grpc.method`, `grpc.code`, `grpc.time_ms`, `outcome`, `reason`, `delivery`,
-  // `origin`, `request_id`, `x_request_id`, `trace_id`, `integrated_account_id`, `attempts`, `http_status`, `queued_ms`
-  // and `upstream_ms`; what is empty, unknown or took no time is left out.
+  // `origin`, `request_id`, `x_request_id`, `trace_id`, `integrated_account_id`, `cancelled`, `attempts`,
+  // `http_status`, `queued_ms` and `upstream_ms`; what is empty, unknown or took no time is left out.
   void OnCallEnd(const core::CallRecord& record) override;
 
   // Waits until every line handed in so far is written or lost.

@@ -11,31 +11,45 @@ namespace {
 
 constexpr std::string_view kScheme = "bearer ";
 
-bool IsAllowed(const grpc::ServerContext& context, const std::vector<std::string>& patterns) {
-  const auto authentication = context.auth_context();
-  if (authentication == nullptr || !authentication->IsPeerAuthenticated()) return false;
-  for (const char* property : {GRPC_PEER_URI_PROPERTY_NAME, GRPC_PEER_DNS_PROPERTY_NAME}) {
-    for (const grpc::string_ref& name : authentication->FindPropertyValues(property)) {
-      for (const std::string& pattern : patterns) {
-        if (MatchesClientPattern({name.data(), name.size()}, pattern)) return true;
-      }
+using Matcher = bool (*)(std::string_view name, std::string_view pattern);
+
+bool HasAllowedName(const grpc::AuthContext& authentication, const char* property, Matcher matches,
+                    const std::vector<std::string>& patterns) {
+  for (const grpc::string_ref& name : authentication.FindPropertyValues(property)) {
+    for (const std::string& pattern : patterns) {
+      if (matches({name.data(), name.size()}, pattern)) return true;
     }
   }
   return false;
 }
 
+bool IsAllowed(const grpc::ServerContext& context, const std::vector<std::string>& patterns) {
+  const auto authentication = context.auth_context();
+  if (authentication == nullptr || !authentication->IsPeerAuthenticated()) return false;
+  return HasAllowedName(*authentication, GRPC_PEER_URI_PROPERTY_NAME, &MatchesUriPattern, patterns) ||
+         HasAllowedName(*authentication, GRPC_PEER_DNS_PROPERTY_NAME, &MatchesDnsPattern, patterns);
+}
+
+bool IsUriPattern(std::string_view pattern) {
+  return pattern.find("://") != std::string_view::npos;
+}
+
 }  // namespace
 
-bool MatchesClientPattern(std::string_view name, std::string_view pattern) {
-  if (pattern.find("://") != std::string_view::npos) {
-    if (pattern.ends_with('*')) return name.starts_with(pattern.substr(0, pattern.size() - 1));
-    return name == pattern;
-  }
+bool MatchesUriPattern(std::string_view uri, std::string_view pattern) {
+  if (!IsUriPattern(pattern)) return false;
+  if (pattern.ends_with('*')) return uri.starts_with(pattern.substr(0, pattern.size() - 1));
+  return uri == pattern;
+}
+
+bool MatchesDnsPattern(std::string_view dns_name, std::string_view pattern) {
+  if (IsUriPattern(pattern)) return false;
   if (pattern.starts_with("*.")) {
-    const auto dot = name.find('.');
-    return dot != std::string_view::npos && dot > 0 && core::EqualsIgnoringCase(name.substr(dot), pattern.substr(1));
+    const auto dot = dns_name.find('.');
+    return dot != std::string_view::npos && dot > 0 &&
+           core::EqualsIgnoringCase(dns_name.substr(dot), pattern.substr(1));
   }
-  return core::EqualsIgnoringCase(name, pattern);
+  return core::EqualsIgnoringCase(dns_name, pattern);
 }
 
 std::optional<std::string> ParseBearerToken(std::string_view authorization) {

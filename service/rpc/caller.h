@@ -26,8 +26,10 @@ struct Caller {
   std::optional<std::string> token;  // where the rules require one; without control characters
 };
 
-// Whether `name`, a URI or DNS name of a certificate, is what `pattern` allows.
-bool MatchesClientPattern(std::string_view name, std::string_view pattern);
+// Whether `uri`, or `dns_name`, of a certificate is what `pattern` allows: one with "://" is for URIs, any other for
+// DNS names.
+bool MatchesUriPattern(std::string_view uri, std::string_view pattern);
+bool MatchesDnsPattern(std::string_view dns_name, std::string_view pattern);
 
 // The token of the single `authorization` value "Bearer <token>" (RFC 6750; the scheme in any case); nothing when it is
 // of another form.

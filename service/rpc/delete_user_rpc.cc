@@ -34,7 +34,7 @@ using ticketing::v1::DeleteTicketingUserStreamResponse;
 // One call. It owns itself: it is deleted when gRPC and the loop are both done with it.
 class DeleteUserRpc {
  public:
-  explicit DeleteUserRpc(Door& door) : door_(door) {}
+  explicit DeleteUserRpc(Door& door) : door_(door), live_(door.rpcs) {}
   DeleteUserRpc(const DeleteUserRpc&) = delete;
   DeleteUserRpc& operator=(const DeleteUserRpc&) = delete;
   virtual ~DeleteUserRpc() = default;
@@ -46,7 +46,10 @@ class DeleteUserRpc {
   }
 
   // On the loop thread.
-  void Cancel(call::Cancellation::Cause cause) { call_.cancellation.Request(cause); }
+  void Cancel(call::Cancellation::Cause cause) {
+    call_.cancellation.Request(cause);
+    if (cause == call::Cancellation::Cause::kShutdown) HurryUp();
+  }
 
  protected:
   // Asks gRPC for the next call of this kind.
@@ -58,6 +61,8 @@ class DeleteUserRpc {
   virtual void FinishOk(DeleteTicketingUserResponse response, void* tag) = 0;
   virtual void FinishError(core::Failure& failure, void* tag) = 0;
   virtual call::BodySink* sink() { return nullptr; }
+  // The service's time for finishing is up.
+  virtual void HurryUp() {}
 
   Door& door_;
   grpc::ServerContext context_;
@@ -131,7 +136,8 @@ class DeleteUserRpc {
 
   // Ends a call that was not let in.
   void Refuse(core::Failure failure) {
-    failure.request_id = door_.world.runtime.NewRequestId();
+    call::EnsureRequestId(door_.world.runtime, call_.request);
+    failure.request_id = call_.request.request_id();
     Finish(std::move(failure));
   }
 
@@ -150,6 +156,7 @@ class DeleteUserRpc {
     record.correlation_id = correlation_id_;
     record.trace_id = TraceId(call_.trace_headers);
     record.integrated_account_id = call_.request.integrated_account_id();
+    record.cancelled = call_.cancellation.cause() == call::Cancellation::Cause::kCaller;
     record.attempts = call_.attempts;
     record.http_status = call_.http_status;
     record.upstream = duration_cast<std::chrono::microseconds>(call_.upstream);
@@ -173,6 +180,7 @@ class DeleteUserRpc {
     door_.observer.OnCallEnd(record);
   }
 
+  LiveRpcs::Member live_;
   call::DeleteUserCall call_;
   std::string correlation_id_;
   std::atomic<int> holders_{3};
@@ -204,6 +212,9 @@ class UnaryRpc final : public DeleteUserRpc {
   DeleteTicketingUserRequest request_;
   grpc::ServerAsyncResponseWriter<DeleteTicketingUserResponse> writer_;
 };
+
+// What a caller that does not read may still take at a shutdown.
+constexpr std::chrono::seconds kHurryTime{1};
 
 class StreamRpc final : public DeleteUserRpc, public call::BodySink {
  public:
@@ -253,17 +264,22 @@ class StreamRpc final : public DeleteUserRpc, public call::BodySink {
     writer_.Finish(ToGrpcStatus(failure), tag);
   }
 
+  void HurryUp() override {
+    hurry_until_ = steady_clock::now() + kHurryTime;
+    change_.cancel();
+  }
+
   // gRPC takes the next event only when the transport has taken this one: that is the back-pressure.
   awaitable<bool> WriteEvent(const DeleteTicketingUserStreamResponse& event, call::TimePoint deadline) {
     write_ok_.reset();
     writer_.Write(event, &written_);
-    change_.expires_at(deadline);
     while (!write_ok_) {
+      change_.expires_at(std::min(deadline, hurry_until_));
       const auto [error] = co_await change_.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
       if (error) continue;
       // A caller that does not read for so long is cut off; the write then ends, too.
       context_.TryCancel();
-      change_.expires_at(call::TimePoint::max());
+      deadline = hurry_until_ = call::TimePoint::max();
     }
     co_return *write_ok_;
   }
@@ -279,6 +295,7 @@ class StreamRpc final : public DeleteUserRpc, public call::BodySink {
   grpc::ServerAsyncWriter<DeleteTicketingUserStreamResponse> writer_;
   boost::asio::steady_timer change_;
   std::optional<bool> write_ok_;
+  call::TimePoint hurry_until_ = call::TimePoint::max();
   MemberTag<StreamRpc, &StreamRpc::OnWritten> written_{this};
 };
 

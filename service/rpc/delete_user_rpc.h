@@ -12,6 +12,7 @@
 #include "call/ports.h"
 #include "core/call_record.h"
 #include "rpc/caller.h"
+#include "rpc/live_rpcs.h"
 #include "ticketing/v1/ticketing_user_service.grpc.pb.h"
 
 namespace ticketing::rpc {
@@ -30,6 +31,7 @@ class DeleteUserRpc;
 struct Door {
   ticketing::v1::TicketingUserService::AsyncService service;
   grpc::ServerCompletionQueue* queue = nullptr;
+  LiveRpcs& rpcs;
   boost::asio::io_context& loop;
   call::CallWorld& world;
   core::CallObserver& observer;

@@ -17,14 +17,15 @@ using grpc::health::v1::HealthCheckResponse;
 // One Check. It owns itself.
 class HealthService::CheckRpc {
  public:
-  CheckRpc(HealthService& owner, grpc::ServerCompletionQueue& queue) : owner_(owner), queue_(queue) {
+  CheckRpc(HealthService& owner, grpc::ServerCompletionQueue& queue, LiveRpcs& rpcs)
+      : owner_(owner), queue_(queue), rpcs_(rpcs), live_(rpcs) {
     owner_.service_.RequestCheck(&context_, &request_, &writer_, &queue_, &queue_, &arrived_);
   }
 
  private:
   void OnArrived(bool ok) {
-    if (!ok) return OnFinished(ok);  // the server shuts down
-    new CheckRpc(owner_, queue_);    // NOLINT(cppcoreguidelines-owning-memory): see the class
+    if (!ok) return OnFinished(ok);       // the server shuts down
+    new CheckRpc(owner_, queue_, rpcs_);  // NOLINT(cppcoreguidelines-owning-memory): see the class
     const std::lock_guard lock(owner_.mutex_);
     HealthCheckResponse response;
     response.set_status(owner_.StatusOf(request_.service()));
@@ -39,6 +40,8 @@ class HealthService::CheckRpc {
 
   HealthService& owner_;
   grpc::ServerCompletionQueue& queue_;
+  LiveRpcs& rpcs_;
+  LiveRpcs::Member live_;
   grpc::ServerContext context_;
   HealthCheckRequest request_;
   grpc::ServerAsyncResponseWriter<HealthCheckResponse> writer_{&context_};
@@ -49,7 +52,8 @@ class HealthService::CheckRpc {
 // One Watch. It owns itself: it is deleted when gRPC has told both of its end and that the last operation is over.
 class HealthService::WatchRpc {
  public:
-  WatchRpc(HealthService& owner, grpc::ServerCompletionQueue& queue) : owner_(owner), queue_(queue) {
+  WatchRpc(HealthService& owner, grpc::ServerCompletionQueue& queue, LiveRpcs& rpcs)
+      : owner_(owner), queue_(queue), rpcs_(rpcs), live_(rpcs) {
     context_.AsyncNotifyWhenDone(&done_);
     owner_.service_.RequestWatch(&context_, &request_, &writer_, &queue_, &queue_, &arrived_);
   }
@@ -77,7 +81,7 @@ class HealthService::WatchRpc {
       delete this;  // NOLINT(cppcoreguidelines-owning-memory): gRPC never tells of the end of a call that did not begin
       return;
     }
-    new WatchRpc(owner_, queue_);  // NOLINT(cppcoreguidelines-owning-memory): see the class
+    new WatchRpc(owner_, queue_, rpcs_);  // NOLINT(cppcoreguidelines-owning-memory): see the class
     const std::lock_guard lock(owner_.mutex_);
     owner_.watchers_.insert(this);
     Advance();
@@ -108,6 +112,8 @@ class HealthService::WatchRpc {
 
   HealthService& owner_;
   grpc::ServerCompletionQueue& queue_;
+  LiveRpcs& rpcs_;
+  LiveRpcs::Member live_;
   grpc::ServerContext context_;
   HealthCheckRequest request_;
   grpc::ServerAsyncWriter<HealthCheckResponse> writer_{&context_};
@@ -129,9 +135,9 @@ void HealthService::RegisterWith(grpc::ServerBuilder& builder) {
   builder.RegisterService(&service_);
 }
 
-void HealthService::Accept(grpc::ServerCompletionQueue& queue) {
-  new CheckRpc(*this, queue);  // NOLINT(cppcoreguidelines-owning-memory): a call owns itself
-  new WatchRpc(*this, queue);  // NOLINT(cppcoreguidelines-owning-memory)
+void HealthService::Accept(grpc::ServerCompletionQueue& queue, LiveRpcs& rpcs) {
+  new CheckRpc(*this, queue, rpcs);  // NOLINT(cppcoreguidelines-owning-memory): a call owns itself
+  new WatchRpc(*this, queue, rpcs);  // NOLINT(cppcoreguidelines-owning-memory)
 }
 
 void HealthService::SetServing(bool serving) {

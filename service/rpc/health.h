@@ -9,6 +9,8 @@
 #include <string>
 #include <unordered_set>
 
+#include "rpc/live_rpcs.h"
+
 namespace ticketing::rpc {
 
 // Health on the completion queue of the calls, any number of watchers included. gRPC's own needs the threads of its
@@ -25,8 +27,9 @@ class HealthService {
   // Adds the service to a server that must not outlive this object.
   void RegisterWith(grpc::ServerBuilder& builder);
 
-  // Begins to answer. Every event of `queue` must be handed to its CompletionTag until the queue ends.
-  void Accept(grpc::ServerCompletionQueue& queue);
+  // Begins to answer. Every event of `queue` must be handed to its CompletionTag, and `rpcs` be none when it is shut
+  // down.
+  void Accept(grpc::ServerCompletionQueue& queue, LiveRpcs& rpcs);
 
   // Tells everybody who watches.
   void SetServing(bool serving);

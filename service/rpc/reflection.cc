@@ -10,7 +10,9 @@
 #include <grpcpp/server_context.h>
 #include <grpcpp/support/async_stream.h>
 
+#include <mutex>
 #include <set>
+#include <unordered_set>
 #include <utility>
 
 #include "rpc/completion_tag.h"
@@ -127,47 +129,6 @@ class Answers {
   const std::vector<std::string>& service_names_;
 };
 
-// One stream of questions and answers. It owns itself.
-template <typename Version>
-class ReflectionRpc {
- public:
-  ReflectionRpc(typename Version::Service& service, const Answers<Version>& answers, grpc::ServerCompletionQueue& queue)
-      : service_(service), answers_(answers), queue_(queue) {
-    service_.RequestServerReflectionInfo(&context_, &stream_, &queue_, &queue_, &arrived_);
-  }
-
- private:
-  void OnArrived(bool ok) {
-    if (!ok) return OnFinished(ok);                 // the server shuts down
-    new ReflectionRpc(service_, answers_, queue_);  // NOLINT(cppcoreguidelines-owning-memory): see the class
-    stream_.Read(&request_, &read_);
-  }
-
-  // Not `ok`: the caller has no more questions, or has gone.
-  void OnRead(bool ok) {
-    if (!ok) return stream_.Finish(grpc::Status::OK, &finished_);
-    stream_.Write(answers_.Answer(request_), &written_);
-  }
-
-  void OnWritten(bool ok) {
-    if (!ok) return stream_.Finish(grpc::Status::OK, &finished_);
-    stream_.Read(&request_, &read_);
-  }
-
-  void OnFinished(bool /*ok*/) { delete this; }  // NOLINT(cppcoreguidelines-owning-memory): see the class
-
-  typename Version::Service& service_;
-  const Answers<Version>& answers_;
-  grpc::ServerCompletionQueue& queue_;
-  grpc::ServerContext context_;
-  typename Version::Request request_;
-  grpc::ServerAsyncReaderWriter<typename Version::Response, typename Version::Request> stream_{&context_};
-  MemberTag<ReflectionRpc, &ReflectionRpc::OnArrived> arrived_{this};
-  MemberTag<ReflectionRpc, &ReflectionRpc::OnRead> read_{this};
-  MemberTag<ReflectionRpc, &ReflectionRpc::OnWritten> written_{this};
-  MemberTag<ReflectionRpc, &ReflectionRpc::OnFinished> finished_{this};
-};
-
 // One version of the protocol.
 template <typename Version>
 class VersionedService {
@@ -175,13 +136,81 @@ class VersionedService {
   explicit VersionedService(const std::vector<std::string>& service_names) : answers_(service_names) {}
 
   void RegisterWith(grpc::ServerBuilder& builder) { builder.RegisterService(&service_); }
-  void Accept(grpc::ServerCompletionQueue& queue) {
-    new ReflectionRpc<Version>(service_, answers_, queue);  // NOLINT(cppcoreguidelines-owning-memory): see its class
+
+  void Accept(grpc::ServerCompletionQueue& queue, LiveRpcs& rpcs) {
+    new Stream(*this, queue, rpcs);  // NOLINT(cppcoreguidelines-owning-memory): see the class
+  }
+
+  void Close() {
+    const std::lock_guard lock(mutex_);
+    closed_ = true;
+    for (Stream* stream : streams_) stream->Cancel();
   }
 
  private:
+  // One stream of questions and answers. It owns itself.
+  class Stream {
+   public:
+    Stream(VersionedService& owner, grpc::ServerCompletionQueue& queue, LiveRpcs& rpcs)
+        : owner_(owner), queue_(queue), rpcs_(rpcs), live_(rpcs) {
+      owner_.service_.RequestServerReflectionInfo(&context_, &stream_, &queue_, &queue_, &arrived_);
+    }
+
+    // With the owner's lock.
+    void Cancel() { context_.TryCancel(); }
+
+   private:
+    void OnArrived(bool ok) {
+      if (!ok) {
+        delete this;  // NOLINT(cppcoreguidelines-owning-memory): the server shuts down
+        return;
+      }
+      owner_.Accept(queue_, rpcs_);
+      {
+        const std::lock_guard lock(owner_.mutex_);
+        owner_.streams_.insert(this);
+        if (owner_.closed_) Cancel();
+      }
+      stream_.Read(&request_, &read_);
+    }
+
+    // Not `ok`: the caller has no more questions, or has gone.
+    void OnRead(bool ok) {
+      if (!ok) return stream_.Finish(grpc::Status::OK, &finished_);
+      stream_.Write(owner_.answers_.Answer(request_), &written_);
+    }
+
+    void OnWritten(bool ok) {
+      if (!ok) return stream_.Finish(grpc::Status::OK, &finished_);
+      stream_.Read(&request_, &read_);
+    }
+
+    void OnFinished(bool /*ok*/) {
+      {
+        const std::lock_guard lock(owner_.mutex_);
+        owner_.streams_.erase(this);
+      }
+      delete this;  // NOLINT(cppcoreguidelines-owning-memory): see the class
+    }
+
+    VersionedService& owner_;
+    grpc::ServerCompletionQueue& queue_;
+    LiveRpcs& rpcs_;
+    LiveRpcs::Member live_;
+    grpc::ServerContext context_;
+    typename Version::Request request_;
+    grpc::ServerAsyncReaderWriter<typename Version::Response, typename Version::Request> stream_{&context_};
+    MemberTag<Stream, &Stream::OnArrived> arrived_{this};
+    MemberTag<Stream, &Stream::OnRead> read_{this};
+    MemberTag<Stream, &Stream::OnWritten> written_{this};
+    MemberTag<Stream, &Stream::OnFinished> finished_{this};
+  };
+
   Answers<Version> answers_;
   typename Version::Service service_;
+  std::mutex mutex_;  // guards what follows
+  bool closed_ = false;
+  std::unordered_set<Stream*> streams_;
 };
 
 }  // namespace
@@ -207,9 +236,14 @@ void ReflectionService::RegisterWith(grpc::ServerBuilder& builder) {
   services_->v1alpha_.RegisterWith(builder);
 }
 
-void ReflectionService::Accept(grpc::ServerCompletionQueue& queue) {
-  services_->v1_.Accept(queue);
-  services_->v1alpha_.Accept(queue);
+void ReflectionService::Accept(grpc::ServerCompletionQueue& queue, LiveRpcs& rpcs) {
+  services_->v1_.Accept(queue, rpcs);
+  services_->v1alpha_.Accept(queue, rpcs);
+}
+
+void ReflectionService::Close() {
+  services_->v1_.Close();
+  services_->v1alpha_.Close();
 }
 
 }  // namespace ticketing::rpc

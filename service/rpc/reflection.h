@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "rpc/live_rpcs.h"
+
 namespace ticketing::rpc {
 
 // grpc.reflection.v1 and v1alpha. gRPC 1.51's own reflection is v1alpha alone, which newer tools don't speak.
@@ -24,8 +26,12 @@ class ReflectionService {
   // Adds both versions to a server that must not outlive this object.
   void RegisterWith(grpc::ServerBuilder& builder);
 
-  // Begins to answer. Every event of `queue` must be handed to its CompletionTag until the queue ends.
-  void Accept(grpc::ServerCompletionQueue& queue);
+  // Begins to answer. Every event of `queue` must be handed to its CompletionTag, and `rpcs` be none when it is shut
+  // down.
+  void Accept(grpc::ServerCompletionQueue& queue, LiveRpcs& rpcs);
+
+  // Ends every stream, those that are still to come included.
+  void Close();
 
  private:
   class Services;

@@ -7,6 +7,7 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -15,6 +16,7 @@
 
 #include "rpc/completion_tag.h"
 #include "rpc/health.h"
+#include "rpc/live_rpcs.h"
 #include "rpc/reflection.h"
 
 namespace ticketing::rpc {
@@ -51,6 +53,23 @@ std::string WithPort(const std::string& listen, int port) {
   return listen.substr(0, listen.rfind(':') + 1) + std::to_string(port);
 }
 
+// Why gRPC, which doesn't tell, can't listen.
+std::string WhyNot(const std::string& listen, boost::asio::io_context& loop) {
+  using boost::asio::ip::tcp;
+  const auto colon = listen.rfind(':');
+  std::string host = listen.substr(0, colon);
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  boost::system::error_code error;
+  const auto found = tcp::resolver(loop).resolve(host, listen.substr(colon + 1), tcp::resolver::passive, error);
+  if (!error) {
+    tcp::acceptor acceptor(loop);
+    const tcp::endpoint endpoint = found.begin()->endpoint();
+    acceptor.open(endpoint.protocol(), error);
+    if (!error) acceptor.bind(endpoint, error);
+  }
+  return error ? error.message() : "the certificate or its key is unusable";
+}
+
 }  // namespace
 
 class Server::State {
@@ -59,6 +78,7 @@ class Server::State {
       : options_(std::move(options)),
         loop_(loop),
         door_{.service = {},
+              .rpcs = rpcs_,
               .loop = loop,
               .world = world,
               .observer = observer,
@@ -86,23 +106,22 @@ class Server::State {
     if (server_ == nullptr || port == 0) return false;
     address_ = WithPort(options_.listen, port);
     health_.SetServing(true);
-    health_.Accept(*queue_);
-    if (options_.reflection) reflection_.Accept(*queue_);
+    health_.Accept(*queue_, rpcs_);
+    if (options_.reflection) reflection_.Accept(*queue_, rpcs_);
     AcceptCalls(door_);
     events_ = std::thread([this] { HandleEvents(); });
     return true;
   }
 
   ~State() {
-    health_.Close();
-    if (server_ != nullptr) server_->Shutdown(std::chrono::system_clock::now());
-    if (queue_ != nullptr) queue_->Shutdown();
-    if (events_.joinable()) {
-      events_.join();
+    if (closing_.joinable()) {
+      closing_.join();
     } else if (queue_ != nullptr) {
+      // It could not listen: nothing was accepted.
+      if (server_ != nullptr) server_->Shutdown();
+      queue_->Shutdown();
       HandleEvents();
     }
-    if (closing_.joinable()) closing_.join();
   }
 
   const std::string& address() const { return address_; }
@@ -125,7 +144,10 @@ class Server::State {
 
   // Ends early when the last active call has ended or Shutdown is told again.
   boost::asio::awaitable<void> Wait(milliseconds span) {
-    if (impatient_) co_return;
+    if (!impatient_) co_await Suspend(span);
+  }
+
+  boost::asio::awaitable<void> Suspend(milliseconds span) {
     wait_.expires_after(span);
     co_await wait_.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
   }
@@ -143,21 +165,26 @@ class Server::State {
     if (!door_.active.empty()) {
       on_step("ending the calls that are left");
       AbortActiveCalls(door_);
-      impatient_ = false;
-      while (!door_.active.empty()) co_await Wait(kCloseTime);
+      // Each ends by itself and soon; nothing that happens meanwhile, a further signal included, makes it sooner.
+      while (!door_.active.empty()) co_await Suspend(kCloseTime);
     }
 
     on_step("closing");
     health_.Close();
+    reflection_.Close();
     // Blocks until gRPC has let go of every call, which needs the loop and the gRPC thread.
     closing_ = std::thread([this, on_stopped = std::move(on_stopped)] {
       server_->Shutdown(std::chrono::system_clock::now() + kCloseTime);
+      rpcs_.WaitForNone();
+      queue_->Shutdown();
+      events_.join();
       boost::asio::post(loop_, on_stopped);
     });
   }
 
   ServerOptions options_;
   boost::asio::io_context& loop_;
+  LiveRpcs rpcs_;
   Door door_;
   HealthService health_{{"", v1::TicketingUserService::service_full_name()}};
   ReflectionService reflection_{{v1::TicketingUserService::service_full_name(), "grpc.health.v1.Health",
@@ -179,7 +206,7 @@ core::Result<std::unique_ptr<Server>, std::string> Server::Start(ServerOptions o
                                                                  call::CallWorld& world, core::CallObserver& observer) {
   const std::string listen = options.listen;
   auto state = std::make_unique<State>(std::move(options), loop, world, observer);
-  if (!state->Listen()) return "can't listen on " + listen + ": is the port taken, or the certificate unusable?";
+  if (!state->Listen()) return "can't listen on " + listen + ": " + WhyNot(listen, loop);
   return std::unique_ptr<Server>(new Server(std::move(state)));
 }
 

@@ -42,16 +42,6 @@ bool IsUtf8(std::string_view text) {
   return !replaced;
 }
 
-// RFC 9562, section 4: 8-4-4-4-12 hexadecimal digits of either case; any version.
-bool IsUuid(std::string_view text) {
-  if (text.size() != 36) return false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const bool hyphen = i == 8 || i == 13 || i == 18 || i == 23;
-    if (hyphen ? text[i] != '-' : !IsHexDigit(text[i])) return false;
-  }
-  return true;
-}
-
 // A key as a path shows it: quoted, without anything that could break a line, and cut when it is long.
 std::string QuoteKey(std::string_view key) {
   constexpr std::string_view kHex = "0123456789abcdef";
@@ -249,6 +239,15 @@ class Validator {
 };
 
 }  // namespace
+
+bool IsUuid(std::string_view text) {
+  if (text.size() != 36) return false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const bool hyphen = i == 8 || i == 13 || i == 18 || i == 23;
+    if (hyphen ? text[i] != '-' : !IsHexDigit(text[i])) return false;
+  }
+  return true;
+}
 
 std::vector<core::FieldViolation> ValidateDeleteUser(const DeleteTicketingUserRequest& request,
                                                      const Endpoint& endpoint, bool account_required) {

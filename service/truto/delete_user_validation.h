@@ -1,6 +1,7 @@
 // The rules that a request must keep before anything is sent.
 #pragma once
 
+#include <string_view>
 #include <vector>
 
 #include "core/failure.h"
@@ -17,5 +18,8 @@ inline constexpr int kMaxRemoteQueryDepth = 16;
 // `account_required`: whether integrated_account_id must be there (not with integrated-account tokens). Pure.
 std::vector<core::FieldViolation> ValidateDeleteUser(const ticketing::v1::DeleteTicketingUserRequest& request,
                                                      const Endpoint& endpoint, bool account_required);
+
+// Whether `text` is a UUID of any version, in letters of either case (RFC 9562, section 4).
+bool IsUuid(std::string_view text);
 
 }  // namespace ticketing::truto

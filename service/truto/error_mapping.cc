@@ -225,6 +225,27 @@ std::string MaskBearerTokens(std::string_view text) {
   }
 }
 
+// Shorter ones are no secrets, and would be found in innocent words.
+constexpr std::size_t kShortestSecret = 8;
+
+bool Contains(const core::HttpResponse& response, std::string_view text) {
+  return response.body.find(text) != std::string::npos ||
+         std::ranges::any_of(response.headers,
+                             [&](const auto& header) { return header.second.find(text) != std::string::npos; });
+}
+
+core::HttpResponse WithoutText(core::HttpResponse response, std::string_view text) {
+  constexpr std::string_view kMask = "***";
+  const auto mask = [&](std::string& in) {
+    for (std::size_t at = 0; (at = in.find(text, at)) != std::string::npos; at += kMask.size()) {
+      in.replace(at, text.size(), kMask);
+    }
+  };
+  mask(response.body);
+  for (auto& header : response.headers) mask(header.second);
+  return response;
+}
+
 // `text` for people: valid UTF-8 without control characters, on one line, bearer tokens masked, at most `max_bytes`.
 std::string CleanText(std::string_view text, std::size_t max_bytes) {
   constexpr std::string_view kCut = "…";
@@ -665,6 +686,11 @@ std::optional<milliseconds> ParseRetryAfter(const core::HttpHeaders& headers,
 }
 
 core::Failure MapHttpError(const core::HttpResponse& response, const ErrorContext& context) {
+  if (context.token.size() >= kShortestSecret && Contains(response, context.token)) {
+    ErrorContext rest = context;
+    rest.token = {};
+    return MapHttpError(WithoutText(response, context.token), rest);
+  }
   Answer answer = ReadAnswer(response);
   const Row& row = FindRow(response.status, answer, context);
 

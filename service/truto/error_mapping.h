@@ -15,6 +15,7 @@ struct ErrorContext {
   std::string_view user_id;
   std::string_view integrated_account_id;     // empty where the token implies it
   bool caller_token = false;                  // the token is the caller's, not the service's own
+  std::string_view token;                     // what was sent; never part of a text, when it has 8 bytes or more
   std::chrono::system_clock::time_point now;  // for a Retry-After that is a date
 };
 

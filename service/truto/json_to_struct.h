@@ -37,6 +37,7 @@ inline constexpr std::string_view kInvalidUtf8 = "INVALID_UTF8";
 inline constexpr std::string_view kInvalidJson = "INVALID_JSON";
 inline constexpr std::string_view kTruncated = "TRUNCATED";
 inline constexpr std::string_view kMoreNotes = "MORE_NOTES";
+inline constexpr std::string_view kApiCallSkipped = "API_CALL_SKIPPED";
 inline constexpr std::string_view kDeletedByEarlierAttempt = "DELETED_BY_EARLIER_ATTEMPT";
 }  // namespace note_reason
 

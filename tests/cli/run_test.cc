@@ -290,6 +290,7 @@ TEST_F(Run, PrintsTheDetailsOfAnError) {
   EXPECT_THAT(json.out, IsEmpty());
   EXPECT_EQ(nlohmann::json::parse(json.err),
             nlohmann::json::parse(R"({"code":5,"code_name":"NOT_FOUND","message":"no such user","request_id":"r",
+              "deleted":false,
               "details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"USER_NOT_FOUND",
                           "domain":"ticketing.v1.TicketingUserService","metadata":{"delivery":"REJECTED"}}]})"));
 }

@@ -45,7 +45,7 @@ Settings Good(const Flags& flags, Variables variables = {}) {
   return parsed.ok() ? std::move(parsed).value() : Settings{};
 }
 
-std::string Error(Flags flags, Variables variables = {}) {
+std::string Error(const Flags& flags, Variables variables = {}) {
   variables.emplace("TRUTO_API_TOKEN", "token");
   const auto parsed = Parse(flags, variables);
   EXPECT_FALSE(parsed.ok());

@@ -8,20 +8,25 @@ namespace ticketing::rpc {
 namespace {
 
 TEST(ClientPattern, MatchesAUriExactlyOrByItsStart) {
-  EXPECT_TRUE(MatchesClientPattern("spiffe://a/ns/x/sa/y", "spiffe://a/ns/x/sa/y"));
-  EXPECT_FALSE(MatchesClientPattern("spiffe://a/ns/x/sa/yz", "spiffe://a/ns/x/sa/y"));
-  EXPECT_TRUE(MatchesClientPattern("spiffe://a/ns/x/sa/y", "spiffe://a/ns/x/*"));
-  EXPECT_FALSE(MatchesClientPattern("spiffe://a/ns/xy/sa/y", "spiffe://a/ns/x/*"));
-  EXPECT_FALSE(MatchesClientPattern("SPIFFE://a/ns/x", "spiffe://a/ns/x"));
+  EXPECT_TRUE(MatchesUriPattern("spiffe://a/ns/x/sa/y", "spiffe://a/ns/x/sa/y"));
+  EXPECT_FALSE(MatchesUriPattern("spiffe://a/ns/x/sa/yz", "spiffe://a/ns/x/sa/y"));
+  EXPECT_TRUE(MatchesUriPattern("spiffe://a/ns/x/sa/y", "spiffe://a/ns/x/*"));
+  EXPECT_FALSE(MatchesUriPattern("spiffe://a/ns/xy/sa/y", "spiffe://a/ns/x/*"));
+  EXPECT_FALSE(MatchesUriPattern("SPIFFE://a/ns/x", "spiffe://a/ns/x"));
 }
 
 TEST(ClientPattern, MatchesADnsNameInAnyCaseOrOneLabelOfIt) {
-  EXPECT_TRUE(MatchesClientPattern("Caller.example", "caller.example"));
-  EXPECT_TRUE(MatchesClientPattern("one.example", "*.example"));
-  EXPECT_FALSE(MatchesClientPattern("two.one.example", "*.example"));
-  EXPECT_FALSE(MatchesClientPattern("example", "*.example"));
-  EXPECT_FALSE(MatchesClientPattern(".example", "*.example"));
-  EXPECT_FALSE(MatchesClientPattern("evil-caller.example", "caller.example"));
+  EXPECT_TRUE(MatchesDnsPattern("Caller.example", "caller.example"));
+  EXPECT_TRUE(MatchesDnsPattern("one.example", "*.example"));
+  EXPECT_FALSE(MatchesDnsPattern("two.one.example", "*.example"));
+  EXPECT_FALSE(MatchesDnsPattern("example", "*.example"));
+  EXPECT_FALSE(MatchesDnsPattern(".example", "*.example"));
+  EXPECT_FALSE(MatchesDnsPattern("evil-caller.example", "caller.example"));
+}
+
+TEST(ClientPattern, OneForDnsNamesNeverAllowsAUriAndTheOtherWayRound) {
+  EXPECT_FALSE(MatchesUriPattern("spiffe://x.example", "*.example"));
+  EXPECT_FALSE(MatchesDnsPattern("x.example", "spiffe://*"));
 }
 
 TEST(BearerToken, IsTheVisibleTextAfterTheScheme) {

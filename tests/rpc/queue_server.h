@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "rpc/completion_tag.h"
+#include "rpc/live_rpcs.h"
 
 namespace ticketing::rpc {
 
@@ -21,7 +22,7 @@ class QueueServer {
     service.RegisterWith(builder);
     queue_ = builder.AddCompletionQueue();
     server_ = builder.BuildAndStart();
-    service.Accept(*queue_);
+    service.Accept(*queue_, rpcs_);
     events_ = std::thread([this] {
       void* tag = nullptr;
       bool ok = false;
@@ -30,6 +31,7 @@ class QueueServer {
   }
   ~QueueServer() {
     server_->Shutdown();
+    rpcs_.WaitForNone();
     queue_->Shutdown();
     events_.join();
   }
@@ -39,6 +41,7 @@ class QueueServer {
   std::shared_ptr<grpc::Channel> channel() { return server_->InProcessChannel({}); }
 
  private:
+  LiveRpcs rpcs_;
   std::unique_ptr<grpc::ServerCompletionQueue> queue_;
   std::unique_ptr<grpc::Server> server_;
   std::thread events_;

@@ -5,6 +5,7 @@
 #include <google/rpc/error_details.pb.h>
 #include <google/rpc/status.pb.h>
 #include <grpc/health/v1/health.grpc.pb.h>
+#include <grpc/reflection/v1/reflection.grpc.pb.h>
 #include <grpcpp/channel.h>
 #include <grpcpp/client_context.h>
 #include <grpcpp/create_channel.h>
@@ -112,7 +113,6 @@ class TestService {
 
   // Begins the drain; told again, it hurries.
   void Shutdown() {
-    if (std::exchange(shutdowns_, shutdowns_ + 1) > 1) return;
     boost::asio::post(loop_, [this] {
       server_->Shutdown(
           [this](std::string_view step) {
@@ -137,7 +137,6 @@ class TestService {
   boost::asio::io_context loop_;  // outlives the thread: what is posted to it too late is dropped
   Server* server_ = nullptr;
   std::string address_;
-  int shutdowns_ = 0;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<std::string> steps_;
@@ -385,6 +384,77 @@ TEST_F(ServerTest, ACancelAfterSendingIsNotRepeatedAndItsEndIsRecorded) {
   EXPECT_EQ(record.delivery, core::Delivery::kUnknown);
   EXPECT_EQ(record.attempts, 1U);
   EXPECT_EQ(upstream.requests().size(), 1U);
+}
+
+TEST_F(ServerTest, ACallThatIsRefusedKeepsItsRequestId) {
+  ServerOptions options = Plain();
+  options.drain_delay = milliseconds{0};
+  Start(std::move(options));
+  Gate gate;
+  upstream.SetDefault(Script().WaitFor(gate).Answer(204));
+  auto call = std::async(std::launch::async, [&] { return Delete(); });
+  ASSERT_TRUE(upstream.WaitForRequests(1));
+  service->Shutdown();
+  service->WaitForStep(2);  // refusing new calls
+  auto request = MakeRequest();
+  request.set_request_id("11111111-1111-4111-8111-111111111111");
+  grpc::ClientContext context;
+  v1::DeleteTicketingUserResponse none;
+  const grpc::Status refused = stub->DeleteTicketingUser(&context, request, &none);
+  EXPECT_EQ(ErrorInfoOf(refused).reason(), "SHUTTING_DOWN");
+  EXPECT_EQ(ErrorInfoOf(refused).metadata().at("request_id"), request.request_id());
+  gate.Open();
+  EXPECT_TRUE(call.get().ok());
+}
+
+TEST_F(ServerTest, AShutdownEndsAStreamWhoseCallerDoesNotRead) {
+  ServerOptions options = Plain();
+  options.drain_timeout = milliseconds{0};
+  Start(std::move(options));
+  upstream.SetDefault(Script().SendHead(200).SendFiller(std::uint64_t{64} * 1024 * 1024).End());
+  grpc::ClientContext context;
+  v1::DeleteTicketingUserStreamRequest request;
+  *request.mutable_request() = MakeRequest();
+  const auto reader = stub->DeleteTicketingUserStream(&context, request);
+  v1::DeleteTicketingUserStreamResponse event;
+  ASSERT_TRUE(reader->Read(&event));
+  service->Shutdown();
+  service->WaitForStep(3);  // ending the calls that are left
+  service->Shutdown();      // whatever is told meanwhile
+  service->Shutdown();
+  service.reset();
+}
+
+TEST_F(ServerTest, AShutdownEndsAReflectionStreamThatIsLeftOpen) {
+  Start();
+  const auto reflection = grpc::reflection::v1::ServerReflection::NewStub(channel);
+  grpc::ClientContext context;
+  const auto stream = reflection->ServerReflectionInfo(&context);
+  grpc::reflection::v1::ServerReflectionRequest request;
+  request.set_list_services("*");
+  ASSERT_TRUE(stream->Write(request));
+  grpc::reflection::v1::ServerReflectionResponse response;
+  ASSERT_TRUE(stream->Read(&response));
+  service->Shutdown();
+  EXPECT_FALSE(stream->Read(&response));
+  EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::CANCELLED);
+}
+
+TEST_F(ServerTest, AStreamThatStallsUntilTheCallersDeadlineIsStillADelete) {
+  Start();
+  Gate never;
+  upstream.SetDefault(Script().SendHead(200).SendBody("some").WaitFor(never));
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + seconds{3});
+  v1::DeleteTicketingUserStreamRequest request;
+  *request.mutable_request() = MakeRequest();
+  const auto reader = stub->DeleteTicketingUserStream(&context, request);
+  v1::DeleteTicketingUserStreamResponse event;
+  while (reader->Read(&event)) {
+  }
+  EXPECT_EQ(event.summary().outcome(), v1::DELETE_OUTCOME_DELETED);
+  EXPECT_EQ(event.summary().report().notes(0).reason(), "TRUNCATED");
+  EXPECT_TRUE(reader->Finish().ok());
 }
 
 TEST_F(ServerTest, AStreamIsAHeaderTheChunksAndASummary) {

@@ -109,7 +109,7 @@ int main(int argc, char** argv) {
                                               << std::flush; });
   sandbox::Server server(endpoint);
   if (!server.Listen(address->host, address->port)) {
-    std::cerr << "can't listen on " << listen << "\n";
+    std::cerr << "can't listen on " << listen << ": is the port taken?\n";
     return 1;
   }
   std::cout << "listening on " << server.url() << '\n' << std::flush;

@@ -98,7 +98,7 @@ struct UpstreamHttp2::Callbacks {
     UpstreamHttp2& self = Self(user_data);
     Stream* stream = self.Find(frame->hd.stream_id);
     if (stream == nullptr || stream->exchange) return 0;
-    stream->exchange = self.connection_.Open(std::move(stream->request), self);
+    stream->exchange = self.connection_.Open(stream->request, self);
     self.to_start_.push_back(stream->exchange);
     return 0;
   }

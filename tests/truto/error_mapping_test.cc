@@ -659,5 +659,14 @@ TEST(ErrorMapping, EveryTransportErrorIsMapped) {
   }
 }
 
+TEST(MapHttpError, NeverTellsTheTokenThatWasSent) {
+  const core::HttpResponse response{
+      .status = 401,
+      .headers = {{"content-type", "application/json"}},
+      .body = R"({"statusCode":401,"error":"Unauthorized","message":"The API token sk-live-SECRET is not valid"})"};
+  const core::Failure failure = MapHttpError(response, {.token = "sk-live-SECRET"});
+  EXPECT_EQ(failure.message, "The API token *** is not valid");
+}
+
 }  // namespace
 }  // namespace ticketing::truto
