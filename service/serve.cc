@@ -34,6 +34,14 @@ call::CallOptions CallOptionsOf(const ops::Settings& settings) {
       .max_body_bytes = settings.max_body_bytes};
 }
 
+call::AdmissionOptions AdmissionOptionsOf(const ops::Settings& settings) {
+  return {.rates = {.token_rate = settings.token_rate,
+                    .token_burst = settings.token_burst,
+                    .account_rate = settings.account_rate,
+                    .account_burst = settings.account_burst},
+          .max_in_flight = settings.max_in_flight};
+}
+
 http::CurlOptions CurlOptionsOf(const ops::Settings& settings) {
   return {.allow_plaintext = settings.truto_base_url.starts_with("http://"),
           .ca_file = settings.truto_ca_file,
@@ -72,11 +80,6 @@ void WarnOfSettingsWithoutEffect(const ops::Settings& settings, ops::Log& log) {
     if (changed) log.Write(ops::LogLevel::kWarn, "this version does not act on a setting", {{"setting", name}});
   };
   check("TICKETING_ADMIN_LISTEN", settings.admin_listen != defaults.admin_listen);
-  check("TICKETING_TOKEN_RATE", settings.token_rate != defaults.token_rate);
-  check("TICKETING_TOKEN_BURST", settings.token_burst != defaults.token_burst);
-  check("TICKETING_ACCOUNT_RATE", settings.account_rate != defaults.account_rate);
-  check("TICKETING_ACCOUNT_BURST", settings.account_burst != defaults.account_burst);
-  check("TICKETING_MAX_IN_FLIGHT", settings.max_in_flight != defaults.max_in_flight);
 }
 
 bool ListensOnLoopback(std::string_view listen) {
@@ -102,11 +105,15 @@ int Serve(const ops::Settings& settings, ops::Log& log) {
   const auto token = OpenToken(settings, log);
   if (!token.ok()) return CannotStart(log, token.error());
 
+  call::Policies policies(AdmissionOptionsOf(settings), call::ReplayOptions{});
   boost::asio::io_context loop(1);
   call::LoopRuntime runtime(loop);
   http::CurlClient http(loop, CurlOptionsOf(settings));
-  call::CallWorld world{
-      .options = CallOptionsOf(settings), .runtime = runtime, .http = http, .token = token.value().get()};
+  call::CallWorld world{.options = CallOptionsOf(settings),
+                        .runtime = runtime,
+                        .http = http,
+                        .policies = policies,
+                        .token = token.value().get()};
   const auto server = rpc::Server::Start(ServerOptionsOf(settings), loop, world, log);
   if (!server.ok()) return CannotStart(log, server.error());
   log.Write(ops::LogLevel::kInfo, "listening",

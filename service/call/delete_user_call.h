@@ -8,7 +8,10 @@
 #include <optional>
 #include <string>
 
+#include "call/admission.h"
 #include "call/ports.h"
+#include "call/replay_cache.h"
+#include "call/retry_budget.h"
 #include "core/failure.h"
 #include "core/http_message.h"
 #include "core/result.h"
@@ -26,11 +29,24 @@ struct CallOptions {
   std::size_t max_body_bytes = 1024 * 1024;
 };
 
+// What calls know of each other. Outlives them.
+struct Policies {
+  Policies(const AdmissionOptions& admission_options, const ReplayOptions& replay_options)
+      : admission(admission_options), replays(replay_options) {}
+
+  Admission admission;
+  RetryBudget retry_budget;
+  ReplayCache replays;
+  std::size_t calls = 0;     // that have not ended
+  std::size_t detached = 0;  // of them, those whose caller has gone while the delete was under way
+};
+
 // The world that calls live in. Used on the loop thread.
 struct CallWorld {
   CallOptions options;
   Runtime& runtime;
   HttpClient& http;
+  Policies& policies;
   core::TokenSource* token = nullptr;  // the service's own; null where every call brings its caller's
 };
 
@@ -38,7 +54,9 @@ struct CallWorld {
 struct DeleteUserCall {
   ticketing::v1::DeleteTicketingUserRequest request;
   std::optional<std::string> caller_token;  // goes to Truto instead of the service's own; without control characters
-  core::HttpHeaders trace_headers;          // traceparent, tracestate
+  std::string token_name;           // tells callers' tokens apart without being one; empty for the service's own
+  std::string caller;               // who calls, as far as is known: the same name for the same caller
+  core::HttpHeaders trace_headers;  // traceparent, tracestate
   TimePoint started;
   TimePoint deadline;         // for everything up to the answer's headers
   TimePoint stream_deadline;  // for a streamed body
@@ -46,8 +64,9 @@ struct DeleteUserCall {
   Cancellation cancellation;
 
   // Written by DeleteUser.
-  std::uint32_t attempts = 0;
+  std::uint32_t attempts = 0;  // HTTP requests of this call itself
   std::optional<int> http_status;
+  std::chrono::steady_clock::duration queued{0};
   std::chrono::steady_clock::duration upstream{0};
 };
 
@@ -56,8 +75,9 @@ void EnsureRequestId(Runtime& runtime, ticketing::v1::DeleteTicketingUserRequest
 
 using DeleteUserResult = core::Result<ticketing::v1::DeleteTicketingUserResponse, core::Failure>;
 
-// Deletes the user: checks the request, sends it, and sends it again where that is safe (see RetryPolicy). Every end of
-// it is a result; request_id is set in `call.request` and in the result, also when the caller gave none.
+// Deletes the user: checks the request, joins or replays a delete of the same request_id (see ReplayCache), waits until
+// it may go (see Admission), sends it, and sends it again where that is safe (see RetryPolicy and RetryBudget). Every
+// end of it is a result; request_id is set in `call.request` and in the result, also when the caller gave none.
 boost::asio::awaitable<DeleteUserResult> DeleteUser(CallWorld& world, DeleteUserCall& call);
 
 }  // namespace ticketing::call

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/uuid/random_generator.hpp>
+#include <functional>
 #include <random>
 #include <string>
 
@@ -20,9 +22,11 @@ class LoopRuntime final : public Runtime {
   double Random() override;
   std::string NewRequestId() override;
   boost::asio::awaitable<void> SleepUntil(TimePoint until, Cancellation& cancellation) override;
+  void SetAlarm(TimePoint when, std::function<void()> action) override;
 
  private:
   boost::asio::io_context& context_;
+  boost::asio::steady_timer alarm_;
   std::mt19937_64 random_;
   boost::uuids::random_generator_mt19937 uuids_;
 };

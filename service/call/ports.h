@@ -17,7 +17,7 @@
 
 namespace ticketing::call {
 
-// Tells a call to come to its end.
+// Tells a call to come to its end, and wakes it when it waits.
 class Cancellation {
  public:
   enum class Cause {
@@ -35,8 +35,13 @@ class Cancellation {
     if (listener_) listener_();
   }
 
-  // Tells `listener` when Request() is called while the returned guard lives. One listener at a time: a call does one
-  // thing after the other.
+  // Wakes whoever listens, without a request: what it waits for has come.
+  void Wake() {
+    if (listener_) listener_();
+  }
+
+  // Tells `listener` when Request() or Wake() is called while the returned guard lives. One listener at a time: a call
+  // does one thing after the other.
   class [[nodiscard]] Guard {
    public:
     explicit Guard(Cancellation& owner) : owner_(owner) {}
@@ -67,8 +72,10 @@ class Runtime {
   virtual double Random() = 0;
   // A random UUID (version 4) in lower case.
   virtual std::string NewRequestId() = 0;
-  // Returns at `until`, or as soon as `cancellation` is requested.
+  // Returns at `until`, or as soon as `cancellation` is requested or wakes.
   virtual boost::asio::awaitable<void> SleepUntil(TimePoint until, Cancellation& cancellation) = 0;
+  // Calls `action` at `when`, once. There is one alarm: a later call takes the place of an earlier one.
+  virtual void SetAlarm(TimePoint when, std::function<void()> action) = 0;
 };
 
 // A piece of an answer's body. The last one has `end`; it may have bytes, too.

@@ -11,7 +11,7 @@
 
 namespace ticketing::core {
 
-// The facts of one RPC, without anything secret: no token, no body, no user.
+// The facts of one RPC, without anything secret: no token, no body.
 struct CallRecord {
   std::string_view method;  // "DeleteTicketingUser"
   StatusCode code = StatusCode::kOk;
@@ -22,9 +22,12 @@ struct CallRecord {
   std::string request_id;             // the delete's
   std::string correlation_id;         // metadata x-request-id; empty when there was none
   std::string trace_id;               // from traceparent, 32 hexadecimal digits; empty when there was none
+  std::string caller;                 // who called, as far as is known
   std::string integrated_account_id;
-  bool cancelled = false;  // the caller had gone before the end
-  std::uint32_t attempts = 0;
+  std::string user_id;         // for the audit line alone
+  bool cancelled = false;      // the caller had gone before the end
+  std::uint32_t attempts = 0;  // HTTP requests of this call itself
+  bool replayed = false;       // the answer is another call's
   std::optional<int> http_status;
   std::chrono::microseconds queued{0};
   std::chrono::microseconds upstream{0};

@@ -142,8 +142,8 @@ class Line {
   std::string text_;
 };
 
-// Where spdlog's thread writes, one line after the other: so it needs no lock of spdlog's.
-class Output final : public spdlog::sinks::ansicolor_sink<spdlog::details::console_nullmutex> {
+// Where one of spdlog's threads writes; lines of two don't mix.
+class Output final : public spdlog::sinks::ansicolor_sink<spdlog::details::console_mutex> {
  public:
   // `queue`, from which the lines come, must live while there are any.
   Output(std::FILE* file, LogFormat format, spdlog::details::thread_pool& queue)
@@ -221,20 +221,15 @@ std::string_view CodeLabel(core::StatusCode code) {
   return "Unknown";
 }
 
-class Log::State {
+// Lines on their way to the output, in order.
+class Channel {
  public:
-  State(LogLevel level, LogFormat format, std::FILE* output)
-      : format_(format),
-        queue_(std::make_shared<spdlog::details::thread_pool>(kWaitingLines, 1)),
+  Channel(LogFormat format, std::FILE* output, spdlog::async_overflow_policy when_full)
+      : queue_(std::make_shared<spdlog::details::thread_pool>(kWaitingLines, 1)),
         output_(std::make_shared<Output>(output, format, *queue_)),
-        logger_(std::make_shared<spdlog::async_logger>("", output_, queue_,
-                                                       spdlog::async_overflow_policy::overrun_oldest)) {
-    SetLevel(level);
+        logger_(std::make_shared<spdlog::async_logger>("", output_, queue_, when_full)) {
+    logger_->set_level(spdlog::level::trace);
   }
-
-  LogFormat format() const { return format_; }
-  void SetLevel(LogLevel level) { logger_->set_level(ToSpdlog(level)); }
-  bool Writes(LogLevel level) const { return logger_->should_log(ToSpdlog(level)); }
 
   void Hand(LogLevel level, const Line& line) {
     handed_.fetch_add(1, std::memory_order_relaxed);
@@ -244,12 +239,38 @@ class Log::State {
   void Flush() { output_->WaitFor(handed_.load(std::memory_order_relaxed)); }
 
  private:
-  LogFormat format_;
   // Its destructor writes what is waiting and ends the thread.
   std::shared_ptr<spdlog::details::thread_pool> queue_;
   std::shared_ptr<Output> output_;
   std::shared_ptr<spdlog::async_logger> logger_;
   std::atomic<std::uint64_t> handed_{0};
+};
+
+class Log::State {
+ public:
+  State(LogLevel level, LogFormat format, std::FILE* output)
+      : format_(format),
+        level_(level),
+        lines_(format, output, spdlog::async_overflow_policy::overrun_oldest),
+        audit_(format, output, spdlog::async_overflow_policy::block) {}
+
+  LogFormat format() const { return format_; }
+  void SetLevel(LogLevel level) { level_.store(level, std::memory_order_relaxed); }
+  bool Writes(LogLevel level) const { return level >= level_.load(std::memory_order_relaxed); }
+
+  void Hand(LogLevel level, const Line& line) { lines_.Hand(level, line); }
+  void HandAudit(const Line& line) { audit_.Hand(LogLevel::kInfo, line); }
+
+  void Flush() {
+    lines_.Flush();
+    audit_.Flush();
+  }
+
+ private:
+  LogFormat format_;
+  std::atomic<LogLevel> level_;
+  Channel lines_;
+  Channel audit_;
 };
 
 Log::Log(LogLevel level, LogFormat format, std::FILE* output)
@@ -269,6 +290,7 @@ void Log::Write(LogLevel level, std::string_view message, std::initializer_list<
 }
 
 void Log::OnCallEnd(const core::CallRecord& record) {
+  if (record.attempts > 0 && record.delivery != core::Delivery::kNotSent) WriteAudit(record);
   const LogLevel level = LevelOfCall(record);
   if (!state_->Writes(level)) return;
   Line line(state_->format(), level, "finished call");
@@ -282,13 +304,28 @@ void Log::OnCallEnd(const core::CallRecord& record) {
   line.AddUnlessEmpty("request_id", record.request_id);
   line.AddUnlessEmpty("x_request_id", record.correlation_id);
   line.AddUnlessEmpty("trace_id", record.trace_id);
+  line.AddUnlessEmpty("caller", record.caller);
   line.AddUnlessEmpty("integrated_account_id", record.integrated_account_id);
   if (record.cancelled) line.Add("cancelled", true);
   line.Add("attempts", static_cast<std::int64_t>(record.attempts));
+  if (record.replayed) line.Add("replayed", true);
   if (record.http_status) line.Add("http_status", static_cast<std::int64_t>(*record.http_status));
   line.AddUnlessZero("queued_ms", record.queued);
   line.AddUnlessZero("upstream_ms", record.upstream);
   state_->Hand(level, line);
+}
+
+void Log::WriteAudit(const core::CallRecord& record) {
+  Line line(state_->format(), LogLevel::kInfo, "audit");
+  line.AddUnlessEmpty("caller", record.caller);
+  line.AddUnlessEmpty("integrated_account_id", record.integrated_account_id);
+  line.Add("user_id", std::string_view(record.user_id));
+  line.Add("request_id", std::string_view(record.request_id));
+  line.Add("delivery", record.delivery ? core::ToString(*record.delivery) : "DONE");
+  line.Add("outcome", record.reason ? core::ToString(*record.reason) : record.outcome);
+  line.Add("attempts", static_cast<std::int64_t>(record.attempts));
+  if (record.http_status) line.Add("http_status", static_cast<std::int64_t>(*record.http_status));
+  state_->HandAudit(line);
 }
 
 void Log::Flush() {

@@ -34,6 +34,8 @@ std::string_view CodeLabel(core::StatusCode code);
 
 // Writes lines from a thread of its own; any thread may hand them in, and never waits for the output. At most 4,096
 // lines are waiting: then the oldest gives way, and the next line is preceded by one that says how many were lost.
+// Audit lines are written whatever the level, wait in a queue of their own, and are never lost: with 4,096 of them
+// waiting, the next one waits for the output.
 //
 // Format json: `time` (RFC 3339, UTC), `level`, `message`, then the event's fields. Format text: the same for people,
 // with colours on a terminal. Both are plain ASCII on one line whatever bytes a value has: control characters and
@@ -57,8 +59,13 @@ class Log final : public core::CallObserver {
   // Neither a token nor a body may be among the fields.
   void Write(LogLevel level, std::string_view message, std::initializer_list<LogField> fields = {});
 
+  // Writes the line "audit" of a delete that may have reached Truto: `caller`, `integrated_account_id`, `user_id`,
+  // `request_id`, `delivery` ("DONE", "REJECTED" or "UNKNOWN"), `outcome` (that of a success, or the reason of an
+  // error), `attempts`, `http_status`.
+  //
   // Writes the line "finished call" with `grpc.method`, `grpc.code`, `grpc.time_ms`, `outcome`, `reason`, `delivery`,
-  // `origin`, `request_id`, `x_request_id`, `trace_id`, `integrated_account_id`, `cancelled`, `attempts`,
+  // `origin`, `request_id`, `x_request_id`, `trace_id`, `caller`, `integrated_account_id`, `cancelled`, `attempts`,
+  // `replayed`,
   // `http_status`, `queued_ms` and `upstream_ms`; what is empty, unknown or took no time is left out.
   void OnCallEnd(const core::CallRecord& record) override;
 
@@ -66,6 +73,8 @@ class Log final : public core::CallObserver {
   void Flush();
 
  private:
+  void WriteAudit(const core::CallRecord& record);
+
   class State;
   std::unique_ptr<State> state_;
 };

@@ -1,8 +1,11 @@
 #include "rpc/caller.h"
 
 #include <grpc/grpc_security_constants.h>
+#include <openssl/sha.h>
 
 #include <algorithm>
+#include <array>
+#include <span>
 
 #include "core/ascii.h"
 
@@ -11,23 +14,34 @@ namespace {
 
 constexpr std::string_view kScheme = "bearer ";
 
-using Matcher = bool (*)(std::string_view name, std::string_view pattern);
-
-bool HasAllowedName(const grpc::AuthContext& authentication, const char* property, Matcher matches,
-                    const std::vector<std::string>& patterns) {
-  for (const grpc::string_ref& name : authentication.FindPropertyValues(property)) {
-    for (const std::string& pattern : patterns) {
-      if (matches({name.data(), name.size()}, pattern)) return true;
-    }
+// The names of one kind in the caller's certificate.
+std::vector<std::string_view> CertificateNames(const grpc::AuthContext* authentication, const char* property) {
+  std::vector<std::string_view> names;
+  if (authentication == nullptr || !authentication->IsPeerAuthenticated()) return names;
+  for (const grpc::string_ref& name : authentication->FindPropertyValues(property)) {
+    names.emplace_back(name.data(), name.size());
   }
-  return false;
+  return names;
 }
 
-bool IsAllowed(const grpc::ServerContext& context, const std::vector<std::string>& patterns) {
-  const auto authentication = context.auth_context();
-  if (authentication == nullptr || !authentication->IsPeerAuthenticated()) return false;
-  return HasAllowedName(*authentication, GRPC_PEER_URI_PROPERTY_NAME, &MatchesUriPattern, patterns) ||
-         HasAllowedName(*authentication, GRPC_PEER_DNS_PROPERTY_NAME, &MatchesDnsPattern, patterns);
+bool HasAllowedName(const std::vector<std::string_view>& names, bool (*matches)(std::string_view, std::string_view),
+                    const std::vector<std::string>& patterns) {
+  return std::ranges::any_of(names, [&](std::string_view name) {
+    return std::ranges::any_of(patterns, [&](const std::string& pattern) { return matches(name, pattern); });
+  });
+}
+
+// 128 bits of the token's SHA-256: enough to tell tokens apart, and no way back to one.
+std::string TokenName(std::string_view token) {
+  std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
+  SHA256(reinterpret_cast<const unsigned char*>(token.data()), token.size(), digest.data());
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string name = "token-sha256:";
+  for (const unsigned char byte : std::span(digest).first(16)) {
+    name += kDigits[byte >> 4U];
+    name += kDigits[byte & 0xFU];
+  }
+  return name;
 }
 
 bool IsUriPattern(std::string_view pattern) {
@@ -64,20 +78,31 @@ std::optional<std::string> ParseBearerToken(std::string_view authorization) {
 }
 
 core::Result<Caller, core::Failure> IdentifyCaller(const grpc::ServerContext& context, const CallerRules& rules) {
-  if (!rules.allowed_clients.empty() && !IsAllowed(context, rules.allowed_clients)) {
+  const auto authentication = context.auth_context();
+  const auto uris = CertificateNames(authentication.get(), GRPC_PEER_URI_PROPERTY_NAME);
+  const auto dns_names = CertificateNames(authentication.get(), GRPC_PEER_DNS_PROPERTY_NAME);
+  if (!rules.allowed_clients.empty() && !HasAllowedName(uris, &MatchesUriPattern, rules.allowed_clients) &&
+      !HasAllowedName(dns_names, &MatchesDnsPattern, rules.allowed_clients)) {
     return core::MakeServiceFailure(core::StatusCode::kPermissionDenied, core::ErrorReason::kCallerNotAllowed,
                                     "The certificate of this client has no name that may call this service.");
   }
-  if (!rules.token_required) return Caller{};
+  Caller caller;
+  if (!uris.empty()) {
+    caller.name = uris.front();
+  } else if (!dns_names.empty()) {
+    caller.name = dns_names.front();
+  }
+  if (!rules.token_required) return caller;
   const auto [first, last] = context.client_metadata().equal_range("authorization");
-  std::optional<std::string> token;
-  if (std::distance(first, last) == 1) token = ParseBearerToken({first->second.data(), first->second.size()});
-  if (!token) {
+  if (std::distance(first, last) == 1) caller.token = ParseBearerToken({first->second.data(), first->second.size()});
+  if (!caller.token) {
     return core::MakeServiceFailure(
         core::StatusCode::kUnauthenticated, core::ErrorReason::kCallerUnauthenticated,
         R"(The call needs exactly one metadata value "authorization" of the form "Bearer <Truto token>".)");
   }
-  return Caller{.token = std::move(token)};
+  caller.token_name = TokenName(*caller.token);
+  caller.name += (caller.name.empty() ? "" : " ") + caller.token_name;
+  return caller;
 }
 
 }  // namespace ticketing::rpc

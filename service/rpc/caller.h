@@ -24,6 +24,10 @@ struct CallerRules {
 // A caller that may call.
 struct Caller {
   std::optional<std::string> token;  // where the rules require one; without control characters
+  std::string token_name;            // tells tokens apart without being one; empty without a token
+  // Who it is, for logs and to keep callers apart: a name of its certificate, the token's name, or both. Empty where it
+  // brings neither.
+  std::string name;
 };
 
 // Whether `uri`, or `dns_name`, of a certificate is what `pattern` allows: one with "://" is for URIs, any other for

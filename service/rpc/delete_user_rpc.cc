@@ -122,7 +122,9 @@ class DeleteUserRpc {
                                       "The service is shutting down; the delete was not sent."));
       co_return;
     }
-    call_.caller_token = std::move(caller).value().token;
+    call_.caller_token = std::move(caller.value().token);
+    call_.token_name = std::move(caller.value().token_name);
+    call_.caller = std::move(caller.value().name);
     Finish(co_await call::DeleteUser(door_.world, call_));
   }
 
@@ -155,16 +157,25 @@ class DeleteUserRpc {
     record.method = method();
     record.correlation_id = correlation_id_;
     record.trace_id = TraceId(call_.trace_headers);
+    record.caller = call_.caller;
     record.integrated_account_id = call_.request.integrated_account_id();
+    record.user_id = call_.request.id();
     record.cancelled = call_.cancellation.cause() == call::Cancellation::Cause::kCaller;
     record.attempts = call_.attempts;
     record.http_status = call_.http_status;
+    record.queued = duration_cast<std::chrono::microseconds>(call_.queued);
     record.upstream = duration_cast<std::chrono::microseconds>(call_.upstream);
     record.total = duration_cast<std::chrono::microseconds>(steady_clock::now() - call_.started);
     if (result.ok()) {
       constexpr std::string_view kPrefix = "DELETE_OUTCOME_";
       record.outcome = std::string_view(v1::DeleteOutcome_Name(result.value().outcome())).substr(kPrefix.size());
       record.request_id = result.value().report().request_id();
+      if (result.value().outcome() == v1::DELETE_OUTCOME_ALREADY_ABSENT) {
+        // The 404 proves that its own attempt deleted nothing; an earlier one may have.
+        record.delivery =
+            result.value().report().notes().empty() ? core::Delivery::kRejected : core::Delivery::kUnknown;
+      }
+      record.replayed = result.value().report().replayed();
       FinishOk(std::move(result).value(), &finished_);
     } else {
       core::Failure failure = std::move(result).error();

@@ -3,7 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -346,6 +348,340 @@ TEST_F(DeleteUserTest, AShutdownEndsWhatWasSentAsUnknown) {
   EXPECT_EQ(failure.delivery, Delivery::kUnknown);
 }
 
+// --- what calls know of each other
+
+constexpr char kRequestId[] = "5f0f3c1e-8a55-4f5e-9f0e-3d9f6a0c2b11";
+constexpr char kOtherAccount[] = "0b3a2b64-1f0e-4f43-8f0c-0f4f5b0c9a11";
+
+class OverlappingCallsTest : public DeleteUserTest {
+ protected:
+  // Another call for the same user.
+  struct Other {
+    explicit Other(const FakeWorld& world, const DeleteUserCall& like) {
+      call.request = like.request;
+      call.started = world.Now();
+      call.deadline = world.Now() + seconds{30};
+      call.stream_deadline = world.Now() + seconds{600};
+    }
+    DeleteUserCall call;
+    std::optional<DeleteUserResult> result;
+  };
+
+  OverlappingCallsTest() { call.request.set_request_id(kRequestId); }
+
+  std::unique_ptr<Other> MakeOther() { return std::make_unique<Other>(world, call); }
+  void RunAll(std::vector<Other*> others) {
+    world.RunUntil(
+        [&] { return std::ranges::all_of(others, [](const Other* other) { return other->result.has_value(); }); });
+  }
+  // Takes `rate` calls of the account's burst.
+  void Delete(std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i) {
+      const auto other = MakeOther();
+      other->call.request.clear_request_id();
+      Script({Answers(204)});
+      EXPECT_TRUE(world.Run(other->call).ok());
+    }
+  }
+};
+
+TEST_F(OverlappingCallsTest, ARepeatWithinFifteenMinutesGetsTheSameAnswerAndSendsNothing) {
+  Script({Answers(200, R"({"id":"42","name":"Ada"})", {{"content-type", "application/json"}})});
+  ExpectSuccess();
+  world.Advance(std::chrono::minutes{14});
+  const auto repeat = MakeOther();
+  repeat->call.request.set_include_http_body(true);
+  const auto result = world.Run(repeat->call);
+  ASSERT_TRUE(result.ok());
+  EXPECT_EQ(result.value().user().name(), "Ada");
+  EXPECT_TRUE(result.value().report().replayed());
+  EXPECT_EQ(result.value().report().attempts(), 1U);
+  EXPECT_EQ(result.value().report().http_status(), 200U);
+  EXPECT_EQ(result.value().http_body().data(), R"({"id":"42","name":"Ada"})");
+  EXPECT_EQ(world.requests.size(), 1U);
+}
+
+TEST_F(OverlappingCallsTest, ARepeatAfterFifteenMinutesIsANewDelete) {
+  Script({Answers(204), Answers(404, kNotFound)});
+  ExpectSuccess();
+  world.Advance(std::chrono::minutes{16});
+  const auto repeat = MakeOther();
+  EXPECT_FALSE(world.Run(repeat->call).ok());
+  EXPECT_EQ(world.requests.size(), 2U);
+}
+
+TEST_F(OverlappingCallsTest, ARepeatAfterAFailureRunsAnew) {
+  Script({Answers(403, R"({"statusCode":403,"error":"Forbidden","message":"no"})"), Answers(204)});
+  ExpectFailure();
+  EXPECT_TRUE(world.Run(MakeOther()->call).ok());
+}
+
+TEST_F(OverlappingCallsTest, ARepeatOfAnAmbiguousDeleteThatFindsNobodySaysSo) {
+  Script({Answers(502), Answers(502), Answers(404, kNotFound)});
+  ExpectFailure();
+  const auto result = world.Run(MakeOther()->call);
+  ASSERT_FALSE(result.ok());
+  EXPECT_EQ(result.error().reason, ErrorReason::kAbsentAfterAmbiguousAttempt);
+  EXPECT_EQ(result.error().delivery, Delivery::kUnknown);
+  EXPECT_EQ(result.error().attempts, 1U);
+}
+
+TEST_F(OverlappingCallsTest, OtherParametersUnderTheSameRequestIdAreRefused) {
+  Script({Answers(204)});
+  ExpectSuccess();
+  const auto other = MakeOther();
+  other->call.request.set_id("43");
+  const auto result = world.Run(other->call);
+  ASSERT_FALSE(result.ok());
+  EXPECT_EQ(result.error().reason, ErrorReason::kRequestIdReused);
+  EXPECT_EQ(result.error().attempts, 0U);
+  EXPECT_EQ(world.requests.size(), 1U);
+}
+
+TEST_F(OverlappingCallsTest, AnotherCallersRequestIdIsAnotherDelete) {
+  Script({Answers(204), Answers(404, kNotFound)});
+  ExpectSuccess();
+  const auto other = MakeOther();
+  other->call.caller = "spiffe://cluster/ns/other/sa/caller";
+  EXPECT_FALSE(world.Run(other->call).ok());
+  EXPECT_EQ(world.requests.size(), 2U);
+}
+
+TEST_F(OverlappingCallsTest, ACallJoinsTheOneInFlight) {
+  Script({Answers(404, kNotFound)});
+  const auto first = MakeOther();
+  const auto second = MakeOther();
+  second->call.request.set_allow_missing(true);
+  world.Begin(first->call, first->result);
+  world.Begin(second->call, second->result);
+  RunAll({first.get(), second.get()});
+  EXPECT_EQ(first->result->error().reason, ErrorReason::kUserNotFound);
+  ASSERT_TRUE(second->result->ok());
+  EXPECT_EQ(second->result->value().outcome(), v1::DELETE_OUTCOME_ALREADY_ABSENT);
+  EXPECT_EQ(second->result->value().report().attempts(), 1U);
+  EXPECT_EQ(second->call.attempts, 0U);
+  EXPECT_EQ(world.requests.size(), 1U);
+}
+
+TEST_F(OverlappingCallsTest, AJoinerWhoseTimeIsUpDoesNotKnowTheOutcome) {
+  ScriptedAttempt slow = Answers(204);
+  slow.takes = seconds{5};
+  Script({std::move(slow)});
+  const auto first = MakeOther();
+  const auto hasty = MakeOther();
+  hasty->call.deadline = world.Now() + seconds{1};
+  const auto leaver = MakeOther();
+  world.Begin(first->call, first->result);
+  world.Begin(hasty->call, hasty->result);
+  world.Begin(leaver->call, leaver->result);
+  world.script.front().before_head = [] {};
+  RunAll({hasty.get()});
+  EXPECT_EQ(hasty->result->error().reason, ErrorReason::kDeadlineExceededOutcomeUnknown);
+  EXPECT_EQ(hasty->result->error().delivery, Delivery::kUnknown);
+  leaver->call.cancellation.Request(Cancellation::Cause::kCaller);
+  RunAll({first.get(), leaver.get()});
+  EXPECT_EQ(leaver->result->error().reason, ErrorReason::kCallerCancelled);
+  EXPECT_EQ(leaver->result->error().delivery, Delivery::kUnknown);
+  EXPECT_TRUE(first->result->ok());
+}
+
+TEST_F(OverlappingCallsTest, AJoinerOfACallThatWasCancelledUnsentBegins) {
+  ScriptedAttempt connecting = Breaks(Kind::kUnreachable, false);
+  const auto first = MakeOther();
+  connecting.before_head = [&] { first->call.cancellation.Request(Cancellation::Cause::kCaller); };
+  Script({std::move(connecting), Answers(204)});
+  const auto second = MakeOther();
+  world.Begin(first->call, first->result);
+  world.Begin(second->call, second->result);
+  RunAll({first.get(), second.get()});
+  EXPECT_EQ(first->result->error().reason, ErrorReason::kCallerCancelled);
+  ASSERT_TRUE(second->result->ok());
+  EXPECT_EQ(second->call.attempts, 1U);
+}
+
+TEST_F(OverlappingCallsTest, BeyondTheBurstCallsWaitTheirTurnAndReportIt) {
+  Delete(10);
+  const auto waiting = MakeOther();
+  waiting->call.request.clear_request_id();
+  Script({Answers(204)});
+  const auto result = world.Run(waiting->call);
+  ASSERT_TRUE(result.ok());
+  EXPECT_GT(result.value().report().queued().nanos(), 100'000'000);
+  EXPECT_LE(result.value().report().queued().nanos(), 250'000'000);
+}
+
+TEST_F(OverlappingCallsTest, AnAccountBeyondItsQueueIsRefusedUnsentAndOthersAreNot) {
+  Delete(10);
+  std::vector<std::unique_ptr<Other>> calls;
+  for (int i = 0; i < 40; ++i) {
+    calls.push_back(MakeOther());
+    calls.back()->call.request.clear_request_id();
+    world.Begin(calls.back()->call, calls.back()->result);
+    Script({Answers(204)});
+  }
+  const auto stranger = MakeOther();
+  stranger->call.request.clear_request_id();
+  stranger->call.request.set_integrated_account_id(kOtherAccount);
+  world.Begin(stranger->call, stranger->result);
+  Script({Answers(204)});
+  std::vector<Other*> all = {stranger.get()};
+  for (const auto& other : calls) all.push_back(other.get());
+  RunAll(all);
+  EXPECT_TRUE(stranger->result->ok());
+  std::size_t refused = 0;
+  for (const auto& other : calls) {
+    if (other->result->ok()) continue;
+    ++refused;
+    EXPECT_EQ(other->result->error().reason, ErrorReason::kRateLimited);
+    EXPECT_EQ(other->result->error().origin, core::Origin::kService);
+    EXPECT_EQ(other->result->error().delivery, Delivery::kNotSent);
+    EXPECT_TRUE(other->result->error().retry_after.has_value());
+    EXPECT_EQ(other->call.attempts, 0U);
+  }
+  EXPECT_GE(refused, 20U);
+  EXPECT_LT(refused, 40U);
+}
+
+TEST_F(OverlappingCallsTest, A429ClosesTheAccountForOthersToo) {
+  Script({Answers(429, "{}", {{"retry-after", "50"}})});
+  ExpectFailure();
+  const auto other = MakeOther();
+  other->call.request.clear_request_id();
+  const auto result = world.Run(other->call);
+  ASSERT_FALSE(result.ok());
+  EXPECT_EQ(result.error().reason, ErrorReason::kRateLimited);
+  EXPECT_EQ(result.error().origin, core::Origin::kService);
+  EXPECT_EQ(world.requests.size(), 1U);
+}
+
+TEST_F(OverlappingCallsTest, ABlockedAccountIsAnsweredLocallyForThirtySeconds) {
+  Script({Answers(503, R"({"statusCode":503,"error":"Service Unavailable","message":"blocked"})"), Answers(204)});
+  ExpectFailure();
+  const auto early = MakeOther();
+  const auto result = world.Run(early->call);
+  ASSERT_FALSE(result.ok());
+  EXPECT_EQ(result.error().reason, ErrorReason::kAccountBlocked);
+  EXPECT_EQ(result.error().origin, core::Origin::kService);
+  EXPECT_EQ(result.error().delivery, Delivery::kNotSent);
+  EXPECT_EQ(world.requests.size(), 1U);
+  world.Advance(seconds{31});
+  EXPECT_TRUE(world.Run(MakeOther()->call).ok());
+}
+
+TEST_F(OverlappingCallsTest, WithTheUpstreamGoneCallsAreAnsweredWithoutTrying) {
+  ExpectFailure();                                  // three attempts
+  EXPECT_FALSE(world.Run(MakeOther()->call).ok());  // two more open the circuit; the third is not made
+  const auto tried = world.requests.size();
+  EXPECT_EQ(tried, 5U);
+  const auto late = MakeOther();
+  const auto result = world.Run(late->call);
+  ASSERT_FALSE(result.ok());
+  EXPECT_EQ(result.error().code, StatusCode::kUnavailable);
+  EXPECT_EQ(result.error().reason, ErrorReason::kUpstreamUnreachable);
+  EXPECT_EQ(late->call.attempts, 0U);
+  EXPECT_EQ(world.requests.size(), tried);
+}
+
+TEST_F(OverlappingCallsTest, ARetryThatMayNotBeMadeLeavesWhatTheLastAttemptMet) {
+  world.Admit({.rates = {.account_rate = 0.1, .account_burst = 1}, .max_in_flight = 200});
+  Script({Answers(502)});
+  const auto failure = ExpectFailure();
+  EXPECT_EQ(failure.reason, ErrorReason::kOutcomeUnknown);
+  EXPECT_EQ(failure.http_status, 502);
+  EXPECT_EQ(failure.attempts, 1U);
+}
+
+TEST_F(OverlappingCallsTest, WithoutBudgetNothingIsSentAgain) {
+  while (world.policies.retry_budget.Take(Delivery::kNotSent, 100)) {
+  }
+  const auto failure = ExpectFailure();
+  EXPECT_EQ(failure.reason, ErrorReason::kUpstreamUnreachable);
+  EXPECT_EQ(failure.attempts, 1U);
+}
+
+TEST_F(OverlappingCallsTest, MoreCallsThanThereIsRoomForAreShedUnsent) {
+  world.Admit({.rates = {.token_rate = 0, .account_rate = 0}, .max_in_flight = 20});
+  std::vector<std::unique_ptr<Other>> calls;
+  std::vector<Other*> all;
+  for (int i = 0; i < 25; ++i) {
+    calls.push_back(MakeOther());
+    calls.back()->call.request.clear_request_id();
+    all.push_back(calls.back().get());
+    world.Begin(calls.back()->call, calls.back()->result);
+    Script({Answers(204)});
+  }
+  RunAll(all);
+  std::size_t shed = 0;
+  for (const auto& other : calls) {
+    if (other->result->ok()) continue;
+    ++shed;
+    EXPECT_EQ(other->result->error().code, StatusCode::kUnavailable);
+    EXPECT_EQ(other->result->error().reason, ErrorReason::kOverloaded);
+    EXPECT_EQ(other->call.attempts, 0U);
+  }
+  EXPECT_EQ(shed, 25U - 16U);  // one account alone gets 80 %
+  EXPECT_EQ(world.policies.calls, 0U);
+}
+
+TEST_F(OverlappingCallsTest, OneAccountsStreamsLeaveRoomForOthers) {
+  world.Admit({.rates = {.token_rate = 0, .account_rate = 0}, .max_in_flight = 200});
+  class Hanging final : public BodySink {
+   public:
+    Hanging(FakeWorld& world, Cancellation& cancellation) : world_(world), cancellation_(cancellation) {}
+    boost::asio::awaitable<bool> Begin(const core::ResponseHead& /*head*/, TimePoint deadline) override {
+      co_await world_.SleepUntil(deadline, cancellation_);
+      co_return false;
+    }
+    boost::asio::awaitable<bool> Write(std::string /*bytes*/, TimePoint /*deadline*/) override { co_return false; }
+
+   private:
+    FakeWorld& world_;
+    Cancellation& cancellation_;
+  };
+  std::vector<std::unique_ptr<Other>> calls;
+  std::vector<std::unique_ptr<Hanging>> sinks;
+  std::vector<Other*> all;
+  for (std::size_t i = 0; i < 18; ++i) {
+    calls.push_back(MakeOther());
+    all.push_back(calls.back().get());
+    DeleteUserCall& stream = calls.back()->call;
+    stream.request.clear_request_id();
+    if (i == 17) stream.request.set_integrated_account_id(kOtherAccount);
+    sinks.push_back(std::make_unique<Hanging>(world, stream.cancellation));
+    stream.sink = sinks.back().get();
+    world.Begin(stream, calls.back()->result);
+    Script({{.head = core::ResponseHead{.status = 200, .headers = {}}, .body = {{.bytes = {}, .end = true}}}});
+  }
+  RunAll(all);
+  for (std::size_t i = 0; i < 18; ++i) EXPECT_EQ(calls.at(i)->result->ok(), i != 16) << i;
+  EXPECT_EQ(calls.at(16)->result->error().reason, ErrorReason::kOverloaded);
+}
+
+TEST_F(OverlappingCallsTest, ACancelWhileWaitingForTheRateIsNeverSent) {
+  Delete(10);
+  const std::size_t sent = world.requests.size();
+  const auto waiting = MakeOther();
+  waiting->call.request.clear_request_id();
+  world.during_sleep = [&] { waiting->call.cancellation.Request(Cancellation::Cause::kCaller); };
+  world.Begin(waiting->call, waiting->result);
+  world.RunUntil([] { return true; });
+  waiting->call.cancellation.Request(Cancellation::Cause::kCaller);
+  RunAll({waiting.get()});
+  EXPECT_EQ(waiting->result->error().reason, ErrorReason::kCallerCancelled);
+  EXPECT_EQ(world.requests.size(), sent);
+}
+
+TEST_F(OverlappingCallsTest, AtMost256DeletesOutliveTheirCallers) {
+  world.Admit({.rates = {.token_rate = 0, .account_rate = 0}, .max_in_flight = 1000});
+  world.policies.detached = 256;
+  ScriptedAttempt in_flight = Answers(204);
+  in_flight.before_head = [this] { call.cancellation.Request(Cancellation::Cause::kCaller); };
+  Script({std::move(in_flight)});
+  const auto failure = ExpectFailure();
+  EXPECT_EQ(failure.delivery, Delivery::kUnknown);
+  EXPECT_EQ(world.last_exchange_deadline, world.Now());
+}
+
 // Takes a streamed body down.
 class RecordingSink final : public BodySink {
  public:
@@ -420,6 +756,25 @@ TEST_F(StreamTest, RetriesBeforeTheHeaderLikeAnyCall) {
   Script({Breaks(Kind::kUnreachable, false), Streams({{.bytes = "x", .end = true}})});
   ExpectSuccess();
   EXPECT_THAT(sink.statuses, testing::ElementsAre(200));
+}
+
+TEST_F(StreamTest, AReplayedStreamHasNoBodyAndSaysSo) {
+  call.request.set_request_id(kRequestId);
+  Script({Streams({{.bytes = "one", .end = true}})});
+  ExpectSuccess();
+  DeleteUserCall repeat;
+  repeat.request = call.request;
+  repeat.started = world.Now();
+  repeat.deadline = world.Now() + seconds{30};
+  repeat.stream_deadline = repeat.deadline;
+  RecordingSink other_sink;
+  repeat.sink = &other_sink;
+  const auto result = world.Run(repeat);
+  ASSERT_TRUE(result.ok());
+  EXPECT_TRUE(result.value().report().replayed());
+  EXPECT_EQ(result.value().report().notes(0).reason(), "TRUNCATED");
+  EXPECT_THAT(other_sink.statuses, testing::ElementsAre(200));
+  EXPECT_TRUE(other_sink.chunks.empty());
 }
 
 }  // namespace

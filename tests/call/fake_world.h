@@ -1,16 +1,20 @@
 // A world for calls without sockets and without waiting: scripted answers, a clock that is moved.
 #pragma once
 
+#include <algorithm>
+#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <chrono>
 #include <deque>
 #include <exception>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <variant>
@@ -38,7 +42,8 @@ inline ScriptedAttempt Breaks(core::TransportError::Kind kind, bool sent) {
   return {.head = core::TransportError{.kind = kind, .request_sent = sent, .message = "scripted"}, .body = {}};
 }
 
-// Time stands still but for what sleeps and attempts take. Everything runs on one io_context.
+// Time stands still while anything can run, and then goes on to the next thing that waits for it: so several calls can
+// overlap, always in the same way. Everything runs on one io_context.
 class FakeWorld final : public Runtime, public HttpClient, public core::TokenSource {
  public:
   // Runtime
@@ -48,12 +53,16 @@ class FakeWorld final : public Runtime, public HttpClient, public core::TokenSou
   }
   double Random() override { return random; }
   std::string NewRequestId() override { return "00000000-0000-4000-8000-00000000000" + std::to_string(ids_++); }
-  boost::asio::awaitable<void> SleepUntil(TimePoint until, Cancellation& /*cancellation*/) override {
+  boost::asio::awaitable<void> SleepUntil(TimePoint until, Cancellation& cancellation) override {
     sleeps.push_back(std::chrono::duration_cast<std::chrono::milliseconds>(until - now_));
-    if (until > now_) now_ = until;
-    if (during_sleep) during_sleep();
-    co_return;
+    if (cancellation.requested()) co_return;
+    Sleeper sleeper(context_, until, [this] {
+      if (during_sleep) during_sleep();
+    });
+    const auto guard = cancellation.Listen([&sleeper] { sleeper.timer.cancel(); });
+    co_await Sleep(sleeper);
   }
+  void SetAlarm(TimePoint when, std::function<void()> action) override { alarm_ = {when, std::move(action)}; }
 
   // HttpClient
   std::unique_ptr<HttpExchange> Start(core::HttpRequest request, const AttemptOptions& options) override {
@@ -77,13 +86,33 @@ class FakeWorld final : public Runtime, public HttpClient, public core::TokenSou
 
   // Runs the call to its end.
   DeleteUserResult Run(DeleteUserCall& call) {
-    boost::asio::io_context context;
     std::optional<DeleteUserResult> result;
-    boost::asio::co_spawn(context, RunInto(result, world, call), [](const std::exception_ptr& error) {
+    Begin(call, result);
+    RunUntil([&result] { return result.has_value(); });
+    return std::move(*result);
+  }
+
+  // Begins a call, which puts its end into `result`.
+  void Begin(DeleteUserCall& call, std::optional<DeleteUserResult>& result) {
+    boost::asio::co_spawn(context_, RunInto(result, world, call), [](const std::exception_ptr& error) {
       if (error) std::rethrow_exception(error);
     });
-    context.run();
-    return std::move(*result);
+  }
+
+  // Runs what there is to run until `done`, moving time on where it takes that.
+  void RunUntil(const std::function<bool()>& done) {
+    for (;;) {
+      context_.restart();
+      context_.poll();
+      if (done()) return;
+      Step();
+    }
+  }
+
+  // Begins again with other limits.
+  void Admit(const AdmissionOptions& options) {
+    std::destroy_at(&policies);
+    std::construct_at(&policies, options, ReplayOptions{});
   }
 
   void Advance(std::chrono::milliseconds span) { now_ += span; }
@@ -98,16 +127,53 @@ class FakeWorld final : public Runtime, public HttpClient, public core::TokenSou
   std::optional<std::string> next_token;
   TimePoint last_exchange_deadline;
 
-  CallWorld world{.options = {.endpoint = {.user_agent = "test/1"}}, .runtime = *this, .http = *this, .token = this};
+  Policies policies{{.rates = {}, .max_in_flight = 200}, {}};
+  CallWorld world{.options = {.endpoint = {.user_agent = "test/1"}},
+                  .runtime = *this,
+                  .http = *this,
+                  .policies = policies,
+                  .token = this};
 
  private:
+  // Someone who waits for a time.
+  struct Sleeper {
+    Sleeper(boost::asio::io_context& context, TimePoint until_time, std::function<void()> on_wake)
+        : until(until_time), timer(context, TimePoint::max()), before_wake(std::move(on_wake)) {}
+    TimePoint until;
+    boost::asio::steady_timer timer;
+    std::function<void()> before_wake;
+  };
+
+  boost::asio::awaitable<void> Sleep(Sleeper& sleeper) {
+    sleepers_.push_back(&sleeper);
+    co_await sleeper.timer.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
+    std::erase(sleepers_, &sleeper);
+  }
+
+  // On to the next time that somebody waits for.
+  void Step() {
+    const auto next = std::ranges::min_element(sleepers_, {}, &Sleeper::until);
+    if (alarm_.second && (next == sleepers_.end() || alarm_.first <= (*next)->until)) {
+      now_ = std::max(now_, alarm_.first);
+      std::exchange(alarm_, {}).second();
+      return;
+    }
+    if (next == sleepers_.end()) throw std::logic_error("a call waits for something that never comes");
+    Sleeper& sleeper = **next;
+    sleepers_.erase(next);
+    now_ = std::max(now_, sleeper.until);
+    if (sleeper.before_wake) sleeper.before_wake();
+    sleeper.timer.cancel();
+  }
+
   class Exchange final : public HttpExchange {
    public:
     Exchange(FakeWorld& world, ScriptedAttempt attempt, TimePoint deadline)
         : world_(world), attempt_(std::move(attempt)), deadline_(deadline) {}
 
     boost::asio::awaitable<std::variant<core::ResponseHead, core::TransportError>> Head() override {
-      world_.Advance(attempt_.takes);
+      Sleeper arrival(world_.context_, world_.now_ + attempt_.takes, {});
+      co_await world_.Sleep(arrival);
       if (attempt_.before_head) attempt_.before_head();
       if (cancelled_ && !request_sent()) {
         co_return core::TransportError{
@@ -148,6 +214,9 @@ class FakeWorld final : public Runtime, public HttpClient, public core::TokenSou
     result = co_await DeleteUser(world, call);
   }
 
+  boost::asio::io_context context_;
+  std::vector<Sleeper*> sleepers_;
+  std::pair<TimePoint, std::function<void()>> alarm_;
   TimePoint now_{std::chrono::hours{1}};
   int ids_ = 0;
 };

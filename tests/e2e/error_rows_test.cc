@@ -142,7 +142,10 @@ class SandboxTest : public testing::Test {
 
 class SingleAttempt : public SandboxTest {
  protected:
-  SingleAttempt() : SandboxTest({{"TICKETING_MAX_ATTEMPTS", "1"}}) {}
+  // Without local rates one 429 does not decide about the next call.
+  SingleAttempt()
+      : SandboxTest({{"TICKETING_MAX_ATTEMPTS", "1"}, {"TICKETING_TOKEN_RATE", "0"}, {"TICKETING_ACCOUNT_RATE", "0"}}) {
+  }
 };
 
 class EveryErrorRow : public SingleAttempt, public testing::WithParamInterface<ErrorRow> {};

@@ -25,6 +25,7 @@ using core::StatusCode;
 using nlohmann::json;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::IsEmpty;
 using testing::MatchesRegex;
 using testing::SizeIs;
 
@@ -267,6 +268,13 @@ TEST(Log, TakesLinesFromSeveralThreads) {
   EXPECT_THAT(log.Events(), SizeIs(2000));
 }
 
+// The events of one kind; those of two kinds have no order.
+std::vector<json> EventsOf(TestLog& log, const std::string& message) {
+  std::vector<json> events = log.Events();
+  std::erase_if(events, [&](const json& event) { return event.at("message") != message; });
+  return events;
+}
+
 TEST(CallLine, TellsEverythingOfACall) {
   TestLog log;
   log->OnCallEnd({.method = "DeleteTicketingUser",
@@ -277,13 +285,15 @@ TEST(CallLine, TellsEverythingOfACall) {
                   .request_id = "7b8a3d0e-52b1-4f0a-9d8e-0f6b8f5a3c11",
                   .correlation_id = "checkout \"7\"",
                   .trace_id = "0af7651916cd43dd8448eb211c80319c",
+                  .caller = "spiffe://cluster/ns/crm/sa/offboarding",
                   .integrated_account_id = "62f44730-dd91-461e-bd6a-aedd9e0ad79d",
+                  .user_id = "42",
                   .attempts = 2,
                   .http_status = 502,
                   .queued = std::chrono::microseconds{250},
                   .upstream = std::chrono::microseconds{1'230'000},
                   .total = std::chrono::microseconds{1'234'567}});
-  auto events = log.Events();
+  auto events = EventsOf(log, "finished call");
   ASSERT_THAT(events, SizeIs(1));
   events[0].erase("time");
   EXPECT_EQ(events[0], json({{"level", "warn"},
@@ -297,6 +307,7 @@ TEST(CallLine, TellsEverythingOfACall) {
                              {"request_id", "7b8a3d0e-52b1-4f0a-9d8e-0f6b8f5a3c11"},
                              {"x_request_id", "checkout \"7\""},
                              {"trace_id", "0af7651916cd43dd8448eb211c80319c"},
+                             {"caller", "spiffe://cluster/ns/crm/sa/offboarding"},
                              {"integrated_account_id", "62f44730-dd91-461e-bd6a-aedd9e0ad79d"},
                              {"attempts", 2},
                              {"http_status", 502},
@@ -317,6 +328,101 @@ TEST(CallLine, LeavesOutWhatIsEmpty) {
                              {"grpc.time_ms", 0},
                              {"outcome", "NOT_SENT"},
                              {"attempts", 0}}));
+}
+
+core::CallRecord DeletedRecord() {
+  return {.method = "DeleteTicketingUser",
+          .outcome = "DELETED",
+          .request_id = "7b8a3d0e-52b1-4f0a-9d8e-0f6b8f5a3c11",
+          .caller = "spiffe://cluster/ns/crm/sa/offboarding",
+          .integrated_account_id = "62f44730-dd91-461e-bd6a-aedd9e0ad79d",
+          .user_id = "42",
+          .attempts = 1,
+          .http_status = 200};
+}
+
+TEST(AuditLine, TellsWhoDeletedWhatAndWhatBecameOfIt) {
+  TestLog log;
+  log->OnCallEnd(DeletedRecord());
+  auto events = EventsOf(log, "audit");
+  ASSERT_THAT(events, SizeIs(1));
+  events[0].erase("time");
+  EXPECT_EQ(events[0], json({{"level", "info"},
+                             {"message", "audit"},
+                             {"caller", "spiffe://cluster/ns/crm/sa/offboarding"},
+                             {"integrated_account_id", "62f44730-dd91-461e-bd6a-aedd9e0ad79d"},
+                             {"user_id", "42"},
+                             {"request_id", "7b8a3d0e-52b1-4f0a-9d8e-0f6b8f5a3c11"},
+                             {"delivery", "DONE"},
+                             {"outcome", "DELETED"},
+                             {"attempts", 1},
+                             {"http_status", 200}}));
+}
+
+TEST(AuditLine, IsWrittenForEveryDeleteThatMayHaveReachedTruto) {
+  for (const Delivery delivery : {Delivery::kRejected, Delivery::kUnknown}) {
+    TestLog log;
+    core::CallRecord record = DeletedRecord();
+    record.outcome = {};
+    record.reason = ErrorReason::kOutcomeUnknown;
+    record.delivery = delivery;
+    log->OnCallEnd(record);
+    const auto events = EventsOf(log, "audit");
+    ASSERT_THAT(events, SizeIs(1));
+    EXPECT_EQ(events[0].at("outcome"), "OUTCOME_UNKNOWN");
+    EXPECT_EQ(events[0].at("delivery"), core::ToString(delivery));
+  }
+}
+
+TEST(AuditLine, IsNotWrittenForWhatWasNotSent) {
+  TestLog log;
+  core::CallRecord record = DeletedRecord();
+  record.delivery = Delivery::kNotSent;
+  log->OnCallEnd(record);  // three times unreachable
+  record.delivery.reset();
+  record.attempts = 0;
+  log->OnCallEnd(record);  // validate_only, or another call's answer
+  EXPECT_THAT(EventsOf(log, "audit"), IsEmpty());
+}
+
+TEST(AuditLine, IsWrittenWhateverTheLevel) {
+  TestLog log;
+  log->SetLevel(LogLevel::kError);
+  log->OnCallEnd(DeletedRecord());
+  EXPECT_THAT(EventsOf(log, "audit"), SizeIs(1));
+  EXPECT_THAT(EventsOf(log, "finished call"), IsEmpty());
+}
+
+TEST(AuditLine, IsNeverLostHoweverSlowTheOutput) {
+  constexpr int kLines = 10'000;  // more than the pipe and the waiting lines together
+  std::array<int, 2> pipe{};
+  ASSERT_EQ(::pipe(pipe.data()), 0);
+  std::FILE* output = ::fdopen(pipe[1], "w");
+  std::string text;
+  {
+    Log log(LogLevel::kError, LogFormat::kJson, output);
+    std::thread writer([&log] {
+      core::CallRecord record = DeletedRecord();
+      for (int i = 0; i < kLines; ++i) {
+        record.user_id = std::to_string(i);
+        log.OnCallEnd(record);
+      }
+    });
+    std::thread reader([&] {
+      std::array<char, 512> buffer{};
+      for (ssize_t size = 0; (size = ::read(pipe[0], buffer.data(), buffer.size())) > 0;) {
+        text.append(buffer.data(), static_cast<std::size_t>(size));
+      }
+    });
+    writer.join();
+    log.Flush();
+    std::fclose(output);
+    reader.join();
+  }
+  ::close(pipe[0]);
+  const auto lines = SplitLines(text);
+  ASSERT_THAT(lines, SizeIs(kLines));
+  for (std::size_t i = 0; i < kLines; ++i) EXPECT_EQ(json::parse(lines[i]).at("user_id"), std::to_string(i));
 }
 
 LogLevel LevelOf(StatusCode code, ErrorReason reason, Delivery delivery) {

@@ -87,6 +87,7 @@ class TestService {
           .options = {.endpoint = {.base_url = upstream_url, .user_agent = "test/1"}, .max_body_bytes = 1 << 20},
           .runtime = runtime,
           .http = http,
+          .policies = policies_,
           .token = &token_};
       auto server = Server::Start(std::move(options), loop_, world, records);
       if (!server.ok()) {
@@ -134,6 +135,7 @@ class TestService {
 
  private:
   FixedToken token_;
+  call::Policies policies_{{.rates = {.token_rate = 0, .account_rate = 0}, .max_in_flight = 200}, {}};
   boost::asio::io_context loop_;  // outlives the thread: what is posted to it too late is dropped
   Server* server_ = nullptr;
   std::string address_;
