@@ -165,6 +165,8 @@ void CurlMulti::HandleTimeout() {
 void CurlMulti::Act(curl_socket_t socket, int events) {
   int running = 0;
   curl_multi_socket_action(multi_, socket, events, &running);
+  // At once: the next action may bring a handshake that has begun to its end.
+  UpdateSharing();
 }
 
 void CurlMulti::TellListeners() {

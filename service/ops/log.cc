@@ -230,6 +230,10 @@ class Channel {
         logger_(std::make_shared<spdlog::async_logger>("", output_, queue_, when_full)) {
     logger_->set_level(spdlog::level::trace);
   }
+  // Writes what is waiting and ends the thread, while all that it uses is still there.
+  ~Channel() { queue_.reset(); }
+  Channel(const Channel&) = delete;
+  Channel& operator=(const Channel&) = delete;
 
   void Hand(LogLevel level, const Line& line) {
     handed_.fetch_add(1, std::memory_order_relaxed);
@@ -239,7 +243,6 @@ class Channel {
   void Flush() { output_->WaitFor(handed_.load(std::memory_order_relaxed)); }
 
  private:
-  // Its destructor writes what is waiting and ends the thread.
   std::shared_ptr<spdlog::details::thread_pool> queue_;
   std::shared_ptr<Output> output_;
   std::shared_ptr<spdlog::async_logger> logger_;

@@ -78,4 +78,12 @@ std::optional<std::chrono::nanoseconds> ReadTimeLeft(const grpc::ServerContext& 
   return std::chrono::seconds(left.tv_sec) + std::chrono::nanoseconds(left.tv_nsec);
 }
 
+bool HasTooMuchMetadata(const grpc::ServerContext& context) {
+  constexpr std::size_t kMaxBytes = 8 * 1024;
+  constexpr std::size_t kEntryBytes = 32;
+  std::size_t bytes = 0;
+  for (const auto& [key, value] : context.client_metadata()) bytes += key.size() + value.size() + kEntryBytes;
+  return bytes > kMaxBytes;
+}
+
 }  // namespace ticketing::rpc

@@ -24,4 +24,7 @@ std::string ReadCorrelationId(const grpc::ServerContext& context);
 // The time that is left to the client's deadline, possibly negative; nothing without a deadline.
 std::optional<std::chrono::nanoseconds> ReadTimeLeft(const grpc::ServerContext& context);
 
+// Whether the call's metadata is more than it may be: 8 KiB, counted as RFC 9113, 6.5.2 counts a header list.
+bool HasTooMuchMetadata(const grpc::ServerContext& context);
+
 }  // namespace ticketing::rpc

@@ -112,6 +112,11 @@ class DeleteUserRpc {
     call_.sink = sink();
     SetDeadlines();
 
+    if (HasTooMuchMetadata(context_)) {
+      Refuse(core::MakeServiceFailure(core::StatusCode::kInvalidArgument, core::ErrorReason::kInvalidRequest,
+                                      "The call has more than 8 KiB of metadata; nothing was sent."));
+      co_return;
+    }
     core::Result<Caller, core::Failure> caller = IdentifyCaller(context_, door_.callers);
     if (!caller.ok()) {
       Refuse(std::move(caller).error());

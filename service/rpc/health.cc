@@ -62,7 +62,8 @@ class HealthService::WatchRpc {
   void Advance() {
     if (busy_) return;
     const auto status = owner_.StatusOf(request_.service());
-    if (done_already_ || owner_.closed_) {
+    // Whoever still listens is told the last state before the end.
+    if (done_already_ || (owner_.closed_ && told_ == status)) {
       busy_ = true;
       owner_.watchers_.erase(this);
       writer_.Finish({grpc::StatusCode::UNAVAILABLE, "the service shuts down"}, &finished_);

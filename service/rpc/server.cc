@@ -27,6 +27,8 @@ using std::chrono::milliseconds;
 // A request is a few hundred bytes; the default of 4 MiB would only serve those who mean harm.
 constexpr int kMaxRequestBytes = 64 * 1024;
 
+constexpr int kMaxConnectionMetadataBytes = 64 * 1024;
+
 // gRPC closes what is still open after this when it shuts down; every call has been ended by then.
 constexpr std::chrono::seconds kCloseTime{5};
 
@@ -45,6 +47,9 @@ void SetChannelArguments(grpc::ServerBuilder& builder) {
   // The floor for clients' pings; 5 minutes by default, at which many set-ups behind load balancers are cut off.
   set(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10s);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  // gRPC ends the whole connection, with all its calls, for a call whose metadata is beyond its limit of 8 KiB
+  // (measured). Ours is checked for the one call.
+  builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMaxConnectionMetadataBytes);
   // A second instance on the same port must fail to start instead of taking half of the calls.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
 }

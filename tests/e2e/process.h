@@ -27,6 +27,7 @@ class Process {
   std::optional<std::string> WaitForLine(std::string_view text);
 
   void Signal(int signal) const;
+  pid_t pid() const { return pid_; }
 
   // Waits for the end: the exit code, or 128 + the signal that ended it.
   int Wait();

@@ -119,6 +119,7 @@ TEST_F(HealthTest, ClosingEndsEveryWatchAlsoOneThatComesLater) {
   health.Close();
   EXPECT_EQ(early.End().error_code(), grpc::StatusCode::UNAVAILABLE);
   Watcher late(*stub, "");
+  EXPECT_EQ(late.Next(), HealthCheckResponse::NOT_SERVING);
   EXPECT_EQ(late.End().error_code(), grpc::StatusCode::UNAVAILABLE);
 }
 

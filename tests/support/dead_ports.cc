@@ -17,13 +17,17 @@ void Require(bool success, const char* what) {
   std::abort();
 }
 
-// A socket bound to a port that the system chooses.
-int BindSomewhere(sockaddr_in& address) {
+// A socket bound to `port`, or to one that the system chooses when that is 0.
+int Bind(std::uint16_t port, sockaddr_in& address) {
   const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   Require(socket >= 0, "socket");
   address = {};
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  address.sin_port = htons(port);
+  // A server's old connections may still be around at a port that was its.
+  const int yes = 1;
+  if (port != 0) Require(::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) == 0, "setsockopt");
   socklen_t size = sizeof address;
   Require(::bind(socket, reinterpret_cast<const sockaddr*>(&address), size) == 0, "bind");
   Require(::getsockname(socket, reinterpret_cast<sockaddr*>(&address), &size) == 0, "getsockname");
@@ -32,9 +36,9 @@ int BindSomewhere(sockaddr_in& address) {
 
 }  // namespace
 
-RefusingPort::RefusingPort() {
+RefusingPort::RefusingPort(std::uint16_t port) {
   sockaddr_in address;
-  socket_ = BindSomewhere(address);
+  socket_ = Bind(port, address);
   port_ = ntohs(address.sin_port);
 }
 
@@ -42,9 +46,9 @@ RefusingPort::~RefusingPort() {
   ::close(socket_);
 }
 
-SilentPort::SilentPort() : filler_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+SilentPort::SilentPort(std::uint16_t port) : filler_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
   sockaddr_in address;
-  listener_ = BindSomewhere(address);
+  listener_ = Bind(port, address);
   port_ = ntohs(address.sin_port);
   // A queue of length 0 holds one connection on Linux.
   Require(::listen(listener_, 0) == 0, "listen");

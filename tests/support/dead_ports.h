@@ -8,7 +8,8 @@ namespace ticketing::support {
 // A port that refuses every connection: taken, so that nobody else can listen on it, but without a listener.
 class RefusingPort {
  public:
-  RefusingPort();
+  // `port` must be free; 0: the system chooses one.
+  explicit RefusingPort(std::uint16_t port = 0);
   ~RefusingPort();
   RefusingPort(const RefusingPort&) = delete;
   RefusingPort& operator=(const RefusingPort&) = delete;
@@ -24,7 +25,8 @@ class RefusingPort {
 // fails.
 class SilentPort {
  public:
-  SilentPort();
+  // `port` must be free; 0: the system chooses one.
+  explicit SilentPort(std::uint16_t port = 0);
   ~SilentPort();
   SilentPort(const SilentPort&) = delete;
   SilentPort& operator=(const SilentPort&) = delete;

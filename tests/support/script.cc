@@ -94,6 +94,10 @@ Script& Script::ResetConnection() {
 Script& Script::SendRaw(std::string bytes) {
   return Add(RawStep{std::move(bytes)});
 }
+Script& Script::Append(const Script& more) {
+  steps_.insert(steps_.end(), more.steps_.begin(), more.steps_.end());
+  return *this;
+}
 
 core::HttpHeaders LargeHeaders(std::size_t size) {
   constexpr std::size_t kFieldSize = 4096;

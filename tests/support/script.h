@@ -94,6 +94,9 @@ class Script {
   // These bytes, unframed, on the connection (inside TLS).
   Script& SendRaw(std::string bytes);
 
+  // All steps of `more`.
+  Script& Append(const Script& more);
+
   // The steps, for the server.
   struct InformationalStep {
     int status;

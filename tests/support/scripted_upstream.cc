@@ -80,6 +80,7 @@ class ScriptedUpstream::Server {
       : protocol_(options.protocol),
         ledger_(options),
         ca_file_(directory_.WriteFile("ca.pem", authority_.certificate_pem())),
+        other_ca_file_(directory_.WriteFile("other_ca.pem", other_authority_.certificate_pem())),
         acceptor_(*loop_) {
     Listen();
     thread_ = std::thread([this] { loop_->run(); });
@@ -102,6 +103,7 @@ class ScriptedUpstream::Server {
   UpstreamLedger& ledger() { return ledger_; }
   std::uint16_t port() const { return port_; }
   const std::string& ca_file() const { return ca_file_; }
+  const std::string& other_ca_file() const { return other_ca_file_; }
   Protocol protocol() const { return protocol_; }
 
   void EndConnections(UpstreamConnection::Ending ending) {
@@ -191,14 +193,14 @@ class ScriptedUpstream::Server {
     if (kind == Kind::kWrongHost) {
       subject.dns_names = {"wrong.example"};
     } else {
-      subject.dns_names = {"localhost"};
+      subject.dns_names = {"localhost", "upstream.test"};
       subject.ip_addresses = {"127.0.0.1"};
     }
     if (kind == Kind::kExpired) {
       subject.not_before = -std::chrono::hours(48);
       subject.not_after = -std::chrono::hours(24);
     }
-    if (kind == Kind::kUnknownCa) return CertificateAuthority("another authority").Issue(subject);
+    if (kind == Kind::kUnknownCa) return other_authority_.Issue(subject);
     return authority_.Issue(subject);
   }
 
@@ -206,7 +208,9 @@ class ScriptedUpstream::Server {
   UpstreamLedger ledger_;
   const TemporaryDirectory directory_;
   const CertificateAuthority authority_{"scripted upstream's authority"};
+  const CertificateAuthority other_authority_{"another authority"};
   const std::string ca_file_;
+  const std::string other_ca_file_;
   const std::shared_ptr<asio::io_context> loop_ = std::make_shared<asio::io_context>(1);
   asio::executor_work_guard<asio::io_context::executor_type> work_ = asio::make_work_guard(*loop_);
   tcp::acceptor acceptor_;
@@ -229,6 +233,9 @@ std::string ScriptedUpstream::url() const {
 }
 const std::string& ScriptedUpstream::ca_file() const {
   return server_->ca_file();
+}
+const std::string& ScriptedUpstream::other_ca_file() const {
+  return server_->other_ca_file();
 }
 
 void ScriptedUpstream::Enqueue(Script script) {

@@ -36,10 +36,10 @@ struct ConnectionBehavior {
     kReset,  // reset as soon as it is accepted
   };
   enum class Certificate {
-    kValid,      // for 127.0.0.1 and localhost, by the authority in ca_file()
+    kValid,      // for 127.0.0.1, localhost and upstream.test, by the authority in ca_file()
     kExpired,    // a day ago
     kWrongHost,  // for wrong.example
-    kUnknownCa,  // by another authority than the one in ca_file()
+    kUnknownCa,  // by another authority than the one in ca_file(): the one in other_ca_file()
   };
   Opening opening = Opening::kServe;
   Certificate certificate = Certificate::kValid;
@@ -66,6 +66,7 @@ struct ReceivedRequest {
   std::int32_t stream_id = 0;    // 0 over HTTP/1.1
   std::string http_version;      // "1.1" or "2"
   Progress progress = Progress::kReceived;
+  int status = 0;                // of the final answer, from kAnswering on; 0: none was sent
   std::uint64_t body_bytes = 0;  // of the answer, given to the connection: the system has all but the last 128 KiB
 };
 
@@ -100,6 +101,8 @@ class ScriptedUpstream {
   std::string url() const;
   // The certificate of the authority, a PEM file that lives as long as the server. There is one without TLS, too.
   const std::string& ca_file() const;
+  // The same of the authority of ConnectionBehavior::Certificate::kUnknownCa.
+  const std::string& other_ca_file() const;
 
   // What is done with a request: the oldest script that Enqueue() left is used up; when there is none, the handler is
   // asked; without a handler the default script is used: at first an answer 200 with `{}`.

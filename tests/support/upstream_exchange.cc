@@ -57,7 +57,7 @@ bool UpstreamExchange::Do(const Script::HeadStep& step) {
   if (finished()) return true;
   sink_.SendHead(*this, step.status, step.headers, NextIsEnd(step_));
   progress_ = ReceivedRequest::Progress::kAnswering;
-  connection_.ledger().SetProgress(ticket_, progress_);
+  connection_.ledger().BeginAnswer(ticket_, step.status);
   return true;
 }
 

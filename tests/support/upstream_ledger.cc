@@ -77,6 +77,16 @@ void UpstreamLedger::SetProgress(const Ticket& ticket, ReceivedRequest::Progress
   changed_.notify_all();
 }
 
+void UpstreamLedger::BeginAnswer(const Ticket& ticket, int status) {
+  if (!ticket.index) return;
+  {
+    const std::lock_guard lock(mutex_);
+    facts_.requests[*ticket.index].progress = ReceivedRequest::Progress::kAnswering;
+    facts_.requests[*ticket.index].status = status;
+  }
+  changed_.notify_all();
+}
+
 void UpstreamLedger::AddBodyBytes(const Ticket& ticket, std::uint64_t count) {
   if (!ticket.index) return;
   {

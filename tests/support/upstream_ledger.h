@@ -31,6 +31,8 @@ class UpstreamLedger {
   };
   Ticket Receive(const ReceivedRequest& request);
   void SetProgress(const Ticket& ticket, ReceivedRequest::Progress progress);
+  // The head of the final answer goes out.
+  void BeginAnswer(const Ticket& ticket, int status);
   void AddBodyBytes(const Ticket& ticket, std::uint64_t count);
 
   // Returns the number of the connection.
