@@ -32,7 +32,7 @@ boost::asio::awaitable<Admission::Verdict> Admission::Enter(Runtime& runtime, At
       place.Listen({});
     }
     if (!place.decided() || cancellation.requested()) co_return Interrupted{};
-    if (place.refusal()) co_return RateLimited(*place.refusal(), owner.account);
+    if (const auto& refusal = place.refusal()) co_return RateLimited(*refusal, owner.account);
   }
 
   // Another call may have found out meanwhile.

@@ -69,8 +69,10 @@ std::string WhyNot(const std::string& listen, boost::asio::io_context& loop) {
   if (!error) {
     tcp::acceptor acceptor(loop);
     const tcp::endpoint endpoint = found.begin()->endpoint();
+    // NOLINTBEGIN(bugprone-unused-return-value): it is in `error`, too
     acceptor.open(endpoint.protocol(), error);
     if (!error) acceptor.bind(endpoint, error);
+    // NOLINTEND(bugprone-unused-return-value)
   }
   return error ? error.message() : "the certificate or its key is unusable";
 }

@@ -56,6 +56,7 @@ std::size_t PeakMemory(pid_t process) {
 }
 
 #if defined(__has_feature)
+// NOLINTNEXTLINE(misc-redundant-expression): both are false without sanitizers
 constexpr bool kMemoryTells = !__has_feature(address_sanitizer) && !__has_feature(thread_sanitizer);
 #else
 constexpr bool kMemoryTells = true;

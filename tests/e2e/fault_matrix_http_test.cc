@@ -159,7 +159,7 @@ TEST_P(FaultMatrixEveryStatus, HasItsMeaning) {
 
 // ---- Rows 47 and 48: the two kinds of 503
 
-TEST_F(FaultMatrix, Row47_ABlockedAccountIsAskedOnceAndOthersAreServed) {
+TEST_F(FaultMatrix, Row47ABlockedAccountIsAskedOnceAndOthersAreServed) {
   Start();
   Respond({Truto(503)}, Good());
   const CallEnd blocked = Delete(Request("42", AccountId(1)));
@@ -179,7 +179,7 @@ TEST_F(FaultMatrix, Row47_ABlockedAccountIsAskedOnceAndOthersAreServed) {
   EXPECT_TRUE(Delete(Request("42", AccountId(2))).status.ok());
 }
 
-TEST_F(FaultMatrix, Row48_A503OfTheEdgeIsSentAgainOnceAndThenUnknown) {
+TEST_F(FaultMatrix, Row48A503OfTheEdgeIsSentAgainOnceAndThenUnknown) {
   Start();
   Respond(Html(503));
   const CallEnd end = Delete();
@@ -247,7 +247,7 @@ TEST_P(FaultMatrixRetryAfter, IsWaitedForOrTold) {
   }
 }
 
-TEST_F(FaultMatrix, Row49_ARateLimitIsWaitedForOnlyOnce) {
+TEST_F(FaultMatrix, Row49ARateLimitIsWaitedForOnlyOnce) {
   Start();
   Respond(Truto(429, {{"retry-after", "0"}}));
   const CallEnd end = Delete();
@@ -255,7 +255,7 @@ TEST_F(FaultMatrix, Row49_ARateLimitIsWaitedForOnlyOnce) {
   EXPECT_EQ(end.attempts(), 2U);
 }
 
-TEST_F(FaultMatrix, Row49_ADelayThatFitsTheDeadlineIsWaitedFor) {
+TEST_F(FaultMatrix, Row49ADelayThatFitsTheDeadlineIsWaitedFor) {
   Start();
   const seconds delay{Scaled(1, 10)};
   Respond({Truto(429, {{"retry-after", std::to_string(delay.count())}})}, Good());
@@ -273,7 +273,7 @@ const Environment kLimited = {{"TICKETING_ACCOUNT_RATE", std::to_string(kAccount
                               {"TICKETING_TOKEN_RATE", "45"},
                               {"TICKETING_TOKEN_BURST", "50"}};
 
-TEST_F(FaultMatrix, Row50_AStormOf429ClosesItsAccountAndTouchesNoOther) {
+TEST_F(FaultMatrix, Row50AStormOf429ClosesItsAccountAndTouchesNoOther) {
   const std::string stormy = AccountId(0);
   Start({.protocol = Protocol::kHttp2Tls}, kLimited);
   upstream().SetHandler([stormy](const ReceivedRequest& request) {
@@ -296,7 +296,7 @@ TEST_F(FaultMatrix, Row50_AStormOf429ClosesItsAccountAndTouchesNoOther) {
   EXPECT_LE(sent, kAccountBurst);
 }
 
-TEST_F(FaultMatrix, Row50_AnAccountIsCalledNoMoreOftenThanItsLimit) {
+TEST_F(FaultMatrix, Row50AnAccountIsCalledNoMoreOftenThanItsLimit) {
   Start({.protocol = Protocol::kHttp2Tls}, kLimited);
   const auto before = steady_clock::now();
   // Each time no more than the account may have under way.
@@ -320,7 +320,7 @@ TEST_F(FaultMatrix, Row50_AnAccountIsCalledNoMoreOftenThanItsLimit) {
 
 // ---- Rows 51 to 53
 
-TEST_F(FaultMatrix, Row51_A404AfterA502IsAbsentAfterAnAmbiguousAttempt) {
+TEST_F(FaultMatrix, Row51A404AfterA502IsAbsentAfterAnAmbiguousAttempt) {
   Start();
   Respond({Truto(502), Truto(404)}, Good());
   const CallEnd end = Delete();
@@ -338,7 +338,7 @@ TEST_F(FaultMatrix, Row51_A404AfterA502IsAbsentAfterAnAmbiguousAttempt) {
   EXPECT_THAT(allowed.notes(), Contains("DELETED_BY_EARLIER_ATTEMPT"));
 }
 
-TEST_F(FaultMatrix, Row51_A404AfterA502OfAnEarlierCallIsAbsentAfterAnAmbiguousAttempt) {
+TEST_F(FaultMatrix, Row51A404AfterA502OfAnEarlierCallIsAbsentAfterAnAmbiguousAttempt) {
   Start({.protocol = Protocol::kHttp2Tls}, {{"TICKETING_MAX_ATTEMPTS", "1"}});
   Respond({Truto(502), Truto(404)}, Good());
   const auto request = Request();
@@ -346,7 +346,7 @@ TEST_F(FaultMatrix, Row51_A404AfterA502OfAnEarlierCallIsAbsentAfterAnAmbiguousAt
   EXPECT_EQ(Delete(request).reason(), "ABSENT_AFTER_AMBIGUOUS_ATTEMPT");
 }
 
-TEST_F(FaultMatrix, Row52_ARedirectIsNotFollowedAndNoTokenLeaves) {
+TEST_F(FaultMatrix, Row52ARedirectIsNotFollowedAndNoTokenLeaves) {
   const ScriptedUpstream elsewhere({.protocol = Protocol::kHttp2Tls});
   Start();
   for (const int status : {301, 302, 303, 307, 308}) {
@@ -361,7 +361,7 @@ TEST_F(FaultMatrix, Row52_ARedirectIsNotFollowedAndNoTokenLeaves) {
   EXPECT_EQ(RequestCount(), 5U);
 }
 
-TEST_F(FaultMatrix, Row53_A204IsASuccess) {
+TEST_F(FaultMatrix, Row53A204IsASuccess) {
   Start();
   Respond(Script().Answer(204));
   const CallEnd end = Delete();

@@ -124,7 +124,7 @@ class FaultMatrixInput : public FaultMatrix {
   }
 };
 
-TEST_F(FaultMatrixInput, Row12_InvalidUtf8IsRefusedAndNothingIsSent) {
+TEST_F(FaultMatrixInput, Row12InvalidUtf8IsRefusedAndNothingIsSent) {
   Start({.protocol = Protocol::kHttp1});
   for (const std::string id : {"4\xff\x32", "\xc0\xaf", "\xed\xa0\x80", "\xf0\x9f\x8e"}) {
     // Field 1, then 2: a client that checks nothing can send any bytes as a string.
@@ -134,7 +134,7 @@ TEST_F(FaultMatrixInput, Row12_InvalidUtf8IsRefusedAndNothingIsSent) {
   EXPECT_THAT(upstream().requests(), IsEmpty());
 }
 
-TEST_F(FaultMatrixInput, Row13_ARequestOf5MebibytesIsRefusedAndItsNeighboursAreNot) {
+TEST_F(FaultMatrixInput, Row13ARequestOf5MebibytesIsRefusedAndItsNeighboursAreNot) {
   Start();
   Gate gate;
   Respond({Script().WaitFor(gate).Answer(200, {}, "{}")}, Good());
@@ -147,7 +147,7 @@ TEST_F(FaultMatrixInput, Row13_ARequestOf5MebibytesIsRefusedAndItsNeighboursAreN
   EXPECT_TRUE(neighbour->End().status.ok()) << neighbour->End();
 }
 
-TEST_F(FaultMatrixInput, Row14_MoreThan8KibibytesOfMetadataAreRefusedAndNothingIsSent) {
+TEST_F(FaultMatrixInput, Row14MoreThan8KibibytesOfMetadataAreRefusedAndNothingIsSent) {
   Start({.protocol = Protocol::kHttp1});
   const CallEnd end = Delete(
       Request(), [](grpc::ClientContext& context) { context.AddMetadata("x-large", std::string(9 * 1024, 'x')); });
@@ -155,7 +155,7 @@ TEST_F(FaultMatrixInput, Row14_MoreThan8KibibytesOfMetadataAreRefusedAndNothingI
   EXPECT_THAT(upstream().requests(), IsEmpty());
 }
 
-TEST_F(FaultMatrixInput, Row14_MoreThan8KibibytesOfMetadataLeaveTheCallsBesideThemAlone) {
+TEST_F(FaultMatrixInput, Row14MoreThan8KibibytesOfMetadataLeaveTheCallsBesideThemAlone) {
   Start();
   Gate gate;
   Respond({Script().WaitFor(gate).Answer(200, {}, "{}")}, Good());
@@ -169,7 +169,7 @@ TEST_F(FaultMatrixInput, Row14_MoreThan8KibibytesOfMetadataLeaveTheCallsBesideTh
   EXPECT_TRUE(neighbour->End().status.ok()) << neighbour->End();
 }
 
-TEST_F(FaultMatrixInput, Row15_BytesThatAreNoMessageAreRefusedAndNothingIsSent) {
+TEST_F(FaultMatrixInput, Row15BytesThatAreNoMessageAreRefusedAndNothingIsSent) {
   Start({.protocol = Protocol::kHttp1});
   const std::string good = Request().SerializeAsString();
   for (const std::string& bytes :
@@ -196,7 +196,7 @@ TEST_P(FaultMatrixDeadline, ThatIsTooShortIsExceededAndNothingIsSent) {
   EXPECT_THAT(upstream().requests(), IsEmpty());
 }
 
-TEST_F(FaultMatrix, Row16_ADeadlineThatHasPassedIsExceededAndNothingIsSent) {
+TEST_F(FaultMatrix, Row16ADeadlineThatHasPassedIsExceededAndNothingIsSent) {
   Start({.protocol = Protocol::kHttp1});
   for (const milliseconds time : {milliseconds{-1000}, milliseconds{0}, milliseconds{50}}) {
     const CallEnd end =
@@ -207,7 +207,7 @@ TEST_F(FaultMatrix, Row16_ADeadlineThatHasPassedIsExceededAndNothingIsSent) {
 }
 
 // A delay is only waited for when it fits the time that is left, so two of them tell how much that is.
-TEST_F(FaultMatrix, Row17_NoDeadlineIsOneOf30Seconds) {
+TEST_F(FaultMatrix, Row17NoDeadlineIsOneOf30Seconds) {
   Start();
   const auto limited = [](const char* seconds) { return Script().Answer(429, {{"retry-after", seconds}}); };
   Respond({limited("30")}, Good());
@@ -227,7 +227,7 @@ TEST_F(FaultMatrix, Row17_NoDeadlineIsOneOf30Seconds) {
   EXPECT_EQ(SentOf(shorter->End().request_id).size(), 1U);
 }
 
-TEST_F(FaultMatrix, Row17_TheDefaultDeadlineEndsACallWithoutOne) {
+TEST_F(FaultMatrix, Row17TheDefaultDeadlineEndsACallWithoutOne) {
   Start({.protocol = Protocol::kHttp2Tls}, {{"TICKETING_DEFAULT_DEADLINE", "1s"}});
   Respond(Script());
   const CallEnd end = Delete();
@@ -238,7 +238,7 @@ TEST_F(FaultMatrix, Row17_TheDefaultDeadlineEndsACallWithoutOne) {
 
 // ---- Row 18: request ids
 
-TEST_F(FaultMatrix, Row18_ARequestIdWithOtherParametersIsRefused) {
+TEST_F(FaultMatrix, Row18ARequestIdWithOtherParametersIsRefused) {
   Start();
   auto request = Request("42");
   ASSERT_TRUE(Delete(request).status.ok());
@@ -250,7 +250,7 @@ TEST_F(FaultMatrix, Row18_ARequestIdWithOtherParametersIsRefused) {
   EXPECT_EQ(RequestCount(), 1U);
 }
 
-TEST_F(FaultMatrix, Row18_ARequestIdInFlightWithOtherParametersIsRefused) {
+TEST_F(FaultMatrix, Row18ARequestIdInFlightWithOtherParametersIsRefused) {
   Start();
   Gate gate;
   Respond({Script().WaitFor(gate).Answer(200, {}, "{}")}, Good());
@@ -264,7 +264,7 @@ TEST_F(FaultMatrix, Row18_ARequestIdInFlightWithOtherParametersIsRefused) {
   EXPECT_EQ(RequestCount(), 1U);
 }
 
-TEST_F(FaultMatrix, Row18_ARequestIdInFlightWithTheSameParametersIsOneDelete) {
+TEST_F(FaultMatrix, Row18ARequestIdInFlightWithTheSameParametersIsOneDelete) {
   Start();
   Gate gate;
   Respond({Script().WaitFor(gate).Answer(200, {}, "{}")}, Good());
@@ -313,13 +313,13 @@ class FaultMatrixMutualTls : public FaultMatrix {
   support::CertificateAuthority authority_{"test authority"};
 };
 
-TEST_F(FaultMatrixMutualTls, Row19_ACertificateOfAnotherAuthorityGetsNoRpc) {
+TEST_F(FaultMatrixMutualTls, Row19ACertificateOfAnotherAuthorityGetsNoRpc) {
   ConnectWith(support::CertificateAuthority("another authority").Issue(kAllowed));
   EXPECT_EQ(Delete().code(), StatusCode::UNAVAILABLE);
   EXPECT_THAT(upstream().requests(), IsEmpty());
 }
 
-TEST_F(FaultMatrixMutualTls, Row19_AnExpiredCertificateGetsNoRpc) {
+TEST_F(FaultMatrixMutualTls, Row19AnExpiredCertificateGetsNoRpc) {
   auto expired = kAllowed;
   expired.not_before = -std::chrono::hours(48);
   expired.not_after = -std::chrono::hours(24);
@@ -328,19 +328,19 @@ TEST_F(FaultMatrixMutualTls, Row19_AnExpiredCertificateGetsNoRpc) {
   EXPECT_THAT(upstream().requests(), IsEmpty());
 }
 
-TEST_F(FaultMatrixMutualTls, Row19_NoCertificateGetsNoRpc) {
+TEST_F(FaultMatrixMutualTls, Row19NoCertificateGetsNoRpc) {
   ConnectWith({});
   EXPECT_EQ(Delete().code(), StatusCode::UNAVAILABLE);
   EXPECT_THAT(upstream().requests(), IsEmpty());
 }
 
-TEST_F(FaultMatrixMutualTls, Row19_PlaintextGetsNoRpc) {
+TEST_F(FaultMatrixMutualTls, Row19PlaintextGetsNoRpc) {
   CallThrough(grpc::CreateChannel(service().address(), grpc::InsecureChannelCredentials()));
   EXPECT_EQ(Delete().code(), StatusCode::UNAVAILABLE);
   EXPECT_THAT(upstream().requests(), IsEmpty());
 }
 
-TEST_F(FaultMatrixMutualTls, Row19_AValidCertificateOfAnotherNameMayNotCall) {
+TEST_F(FaultMatrixMutualTls, Row19AValidCertificateOfAnotherNameMayNotCall) {
   ConnectWith(authority_.Issue({.common_name = "client", .uris = {"spiffe://other/ns/a/sa/caller"}}));
   const CallEnd end = Delete();
   EXPECT_EQ(end.code(), StatusCode::PERMISSION_DENIED) << end;

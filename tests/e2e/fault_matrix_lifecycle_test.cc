@@ -68,7 +68,7 @@ class FaultMatrixCancel : public FaultMatrix {
   }
 };
 
-TEST_F(FaultMatrixCancel, Row60_WhileItWaitsForItsRateMeansThatNothingIsSent) {
+TEST_F(FaultMatrixCancel, Row60WhileItWaitsForItsRateMeansThatNothingIsSent) {
   Start({.protocol = Protocol::kHttp2Tls}, {{"TICKETING_ACCOUNT_RATE", "0.6"}, {"TICKETING_ACCOUNT_BURST", "1"}});
   ASSERT_TRUE(Delete().status.ok());
   const auto queued = StartCall(Request());
@@ -78,7 +78,7 @@ TEST_F(FaultMatrixCancel, Row60_WhileItWaitsForItsRateMeansThatNothingIsSent) {
   EXPECT_TRUE(Delete().status.ok());
 }
 
-TEST_F(FaultMatrixCancel, Row60_WhileItWaitsForAConnectionMeansThatNothingIsSent) {
+TEST_F(FaultMatrixCancel, Row60WhileItWaitsForAConnectionMeansThatNothingIsSent) {
   Start({.protocol = Protocol::kHttp1}, {{"TICKETING_MAX_CONNECTIONS", "1"}});
   Gate gate;
   Respond({Script().WaitFor(gate).Answer(200, {}, "{}")}, Good());
@@ -91,7 +91,7 @@ TEST_F(FaultMatrixCancel, Row60_WhileItWaitsForAConnectionMeansThatNothingIsSent
   EXPECT_THAT(SentOf(waiting->End().request_id), IsEmpty());
 }
 
-TEST_F(FaultMatrixCancel, Row60_WhileItWaitsToBeSentAgainMeansThatItIsNot) {
+TEST_F(FaultMatrixCancel, Row60WhileItWaitsToBeSentAgainMeansThatItIsNot) {
   Start();
   Respond({Script().Answer(425, {{"retry-after", "10"}})}, Good());
   const auto call = StartCall(Request());
@@ -100,7 +100,7 @@ TEST_F(FaultMatrixCancel, Row60_WhileItWaitsToBeSentAgainMeansThatItIsNot) {
   EXPECT_EQ(SentOf(call->End().request_id).size(), 1U);
 }
 
-TEST_F(FaultMatrixCancel, Row60_InFlightLetsTheDeleteFinishAndTellsTheAuditWhatBecameOfIt) {
+TEST_F(FaultMatrixCancel, Row60InFlightLetsTheDeleteFinishAndTellsTheAuditWhatBecameOfIt) {
   Start();
   Gate gate;
   Respond({Script().WaitFor(gate).Answer(200, {}, "{}")}, Good());
@@ -116,7 +116,7 @@ TEST_F(FaultMatrixCancel, Row60_InFlightLetsTheDeleteFinishAndTellsTheAuditWhatB
   EXPECT_THAT(*audit, HasSubstr("\"delivery\":\"DONE\""));
 }
 
-TEST_F(FaultMatrixCancel, Row60_InFlightMeansThatAnAmbiguousAnswerIsNotFollowedByAnotherSending) {
+TEST_F(FaultMatrixCancel, Row60InFlightMeansThatAnAmbiguousAnswerIsNotFollowedByAnotherSending) {
   Start();
   Gate gate;
   Respond({Script().WaitFor(gate).Answer(502)}, Good());
@@ -132,7 +132,7 @@ TEST_F(FaultMatrixCancel, Row60_InFlightMeansThatAnAmbiguousAnswerIsNotFollowedB
   EXPECT_EQ(SentOf(call->End().request_id).size(), 1U);
 }
 
-TEST_F(FaultMatrixCancel, Row60_RacingTheAnswerIsOneOfBoth) {
+TEST_F(FaultMatrixCancel, Row60RacingTheAnswerIsOneOfBoth) {
   const int kCalls = Scaled(300, 20'000);
   Start();
   ASSERT_TRUE(Delete().status.ok());
@@ -207,7 +207,7 @@ class FaultMatrixSigterm : public FaultMatrix {
   void Signal() { service().process().Signal(SIGTERM); }
   void WaitForStep(const std::string& step) { EXPECT_TRUE(service().process().WaitForLine(step)); }
 
-  void ExpectOutcomeUnknown(const CallEnd& end) {
+  static void ExpectOutcomeUnknown(const CallEnd& end) {
     EXPECT_EQ(end.code(), StatusCode::UNKNOWN) << end;
     EXPECT_EQ(end.reason(), "OUTCOME_UNKNOWN");
     EXPECT_EQ(end.delivery(), "UNKNOWN");
@@ -217,7 +217,7 @@ class FaultMatrixSigterm : public FaultMatrix {
   Gate gate_;
 };
 
-TEST_F(FaultMatrixSigterm, Row61_With100InFlightAnswersThemAll) {
+TEST_F(FaultMatrixSigterm, Row61With100InFlightAnswersThemAll) {
   Start();
   const auto calls = StartHundred();
   Signal();
@@ -231,7 +231,7 @@ TEST_F(FaultMatrixSigterm, Row61_With100InFlightAnswersThemAll) {
   ExpectCleanExit();
 }
 
-TEST_F(FaultMatrixSigterm, Row61_With100InFlightThatGetNoAnswerIsUnknownForThemAll) {
+TEST_F(FaultMatrixSigterm, Row61With100InFlightThatGetNoAnswerIsUnknownForThemAll) {
   Start({.protocol = Protocol::kHttp2Tls}, {{"TICKETING_DRAIN_TIMEOUT", "100ms"}});
   const auto calls = StartHundred();
   Signal();
@@ -239,7 +239,7 @@ TEST_F(FaultMatrixSigterm, Row61_With100InFlightThatGetNoAnswerIsUnknownForThemA
   ExpectCleanExit();
 }
 
-TEST_F(FaultMatrixSigterm, Row61_TellsThoseThatWereSentFromThoseThatWereNot) {
+TEST_F(FaultMatrixSigterm, Row61TellsThoseThatWereSentFromThoseThatWereNot) {
   Start({.protocol = Protocol::kHttp1}, {{"TICKETING_MAX_CONNECTIONS", "1"}, {"TICKETING_DRAIN_TIMEOUT", "100ms"}});
   Respond(Script());
   const auto calls = StartCalls(15);
@@ -261,7 +261,7 @@ TEST_F(FaultMatrixSigterm, Row61_TellsThoseThatWereSentFromThoseThatWereNot) {
   ExpectCleanExit();
 }
 
-TEST_F(FaultMatrixSigterm, Row62_ASecondOneSkipsTheWaitingNotTheHonesty) {
+TEST_F(FaultMatrixSigterm, Row62ASecondOneSkipsTheWaitingNotTheHonesty) {
   Start({.protocol = Protocol::kHttp2Tls}, {{"TICKETING_DRAIN_DELAY", "10m"}, {"TICKETING_DRAIN_TIMEOUT", "1h"}});
   const auto calls = StartHundred();
   Signal();
@@ -290,7 +290,7 @@ class FaultMatrixDescriptors : public FaultMatrix {
   rlimit limit_{};
 };
 
-TEST_F(FaultMatrixDescriptors, Row63_ThatAreUsedUpMeanUnavailableUntilThereAreSomeAgain) {
+TEST_F(FaultMatrixDescriptors, Row63ThatAreUsedUpMeanUnavailableUntilThereAreSomeAgain) {
   Start();
   ASSERT_TRUE(Delete().status.ok());
   Exhaust();
@@ -404,12 +404,12 @@ class Load {
   std::thread thread_;
 };
 
-TEST_F(FaultMatrixRotation, Row64_OfTokenCertificateAndAuthoritiesCausesNoError) {
+TEST_F(FaultMatrixRotation, Row64OfTokenCertificateAndAuthoritiesCausesNoError) {
   StartWithFiles();
   std::atomic<bool> old_token_accepted{true};
   std::atomic<int> new_token_seen{0};
   // Slow, so that there is always something in flight.
-  const Script good = Script().Delay(milliseconds{20}).Answer(200, {}, "{}");
+  Script good = Script().Delay(milliseconds{20}).Answer(200, {}, "{}");
   upstream().SetHandler([&](const ReceivedRequest& request) {
     const auto token = core::FindHeader(request.headers, "authorization");
     if (token == "Bearer new-token") ++new_token_seen;
@@ -447,7 +447,7 @@ TEST_F(FaultMatrixRotation, Row64_OfTokenCertificateAndAuthoritiesCausesNoError)
   Respond(Good());
 }
 
-TEST_F(FaultMatrixRotation, Row64_OfATokenThatIsRefusedAlreadyCausesNoError) {
+TEST_F(FaultMatrixRotation, Row64OfATokenThatIsRefusedAlreadyCausesNoError) {
   StartWithFiles();
   std::atomic<bool> rotated{false};
   upstream().SetHandler([&](const ReceivedRequest& request) {
@@ -461,7 +461,7 @@ TEST_F(FaultMatrixRotation, Row64_OfATokenThatIsRefusedAlreadyCausesNoError) {
   EXPECT_TRUE(Delete().status.ok());
 }
 
-TEST_F(FaultMatrixRotation, Row65_AHalfWrittenTokenLeavesTheOldOneInUse) {
+TEST_F(FaultMatrixRotation, Row65AHalfWrittenTokenLeavesTheOldOneInUse) {
   StartWithFiles();
   for (const char* broken : {"", "\n", "new-\ntoken", "new token", "new-\x01token"}) {
     Replace("token", broken);

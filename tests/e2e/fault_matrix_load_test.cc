@@ -64,7 +64,7 @@ class FaultMatrixLoad : public FaultMatrix {
   }
 };
 
-TEST_F(FaultMatrixLoad, Row66_TwiceTheCapacityIsServedAsFarAsThatGoesInFlatMemory) {
+TEST_F(FaultMatrixLoad, Row66TwiceTheCapacityIsServedAsFarAsThatGoesInFlatMemory) {
   constexpr int kCapacity = 40;
   const int rounds = Scaled(25, 2500);
   Start({.protocol = Protocol::kHttp2Tls}, {{"TICKETING_MAX_IN_FLIGHT", std::to_string(kCapacity)}});
@@ -89,7 +89,7 @@ TEST_F(FaultMatrixLoad, Row66_TwiceTheCapacityIsServedAsFarAsThatGoesInFlatMemor
   ExpectBoundedMemory();
 }
 
-TEST_F(FaultMatrixLoad, Row67_WhenEveryAnswerIsAnErrorTheUpstreamGetsAFifthMoreAtMost) {
+TEST_F(FaultMatrixLoad, Row67WhenEveryAnswerIsAnErrorTheUpstreamGetsAFifthMoreAtMost) {
   const int kCalls = Scaled(1000, 50'000);
   Start();
   Respond(Script().Answer(500, {}, R"({"statusCode":500,"error":"Error","message":"down"})"));
@@ -97,7 +97,7 @@ TEST_F(FaultMatrixLoad, Row67_WhenEveryAnswerIsAnErrorTheUpstreamGetsAFifthMoreA
   EXPECT_LE(RequestCount(), static_cast<std::uint64_t>(kCalls) * 12 / 10);
 }
 
-TEST_F(FaultMatrixLoad, Row67_WhenNothingCanBeReachedItIsLeftAlone) {
+TEST_F(FaultMatrixLoad, Row67WhenNothingCanBeReachedItIsLeftAlone) {
   const int kCalls = Scaled(1000, 50'000);
   Start({.protocol = Protocol::kHttp2Tls, .behavior = {.opening = Opening::kReset}});
   DeleteMany(kCalls, 20, [](const CallEnd& end) {
@@ -109,7 +109,7 @@ TEST_F(FaultMatrixLoad, Row67_WhenNothingCanBeReachedItIsLeftAlone) {
 }
 
 // What the caller is told counts, not how long the test takes.
-TEST_F(FaultMatrixLoad, Row68_WhoeverComesBackWhenToldIsServedWithin10SecondsOfTheRecovery) {
+TEST_F(FaultMatrixLoad, Row68WhoeverComesBackWhenToldIsServedWithin10SecondsOfTheRecovery) {
   Start();
   ASSERT_TRUE(Delete().status.ok());
   BreakDown();
@@ -124,7 +124,7 @@ TEST_F(FaultMatrixLoad, Row68_WhoeverComesBackWhenToldIsServedWithin10SecondsOfT
   }
 }
 
-TEST_F(FaultMatrixLoad, Row68_TheRecoveringUpstreamMeetsOneCallAndNoHerd) {
+TEST_F(FaultMatrixLoad, Row68TheRecoveringUpstreamMeetsOneCallAndNoHerd) {
   Start();
   ASSERT_TRUE(Delete().status.ok());
   BreakDown();
@@ -168,7 +168,7 @@ std::string MonthIn(std::chrono::hours time) {
   return month;
 }
 
-TEST_F(FaultMatrix, Row69_JumpsOfTheClockChangeNothing) {
+TEST_F(FaultMatrix, Row69JumpsOfTheClockChangeNothing) {
   Preload preload;
   Environment environment = preload.Environment();
   environment.insert({{"TICKETING_ACCOUNT_RATE", "4"}, {"TICKETING_ACCOUNT_BURST", "4"}});
@@ -206,7 +206,7 @@ TEST_F(FaultMatrix, Row69_JumpsOfTheClockChangeNothing) {
 
 // ---- Rows 70 to 72: callers that mean harm
 
-TEST_F(FaultMatrix, Row70_AFloodOfPingsIsStoppedAndDisturbsNobody) {
+TEST_F(FaultMatrix, Row70AFloodOfPingsIsStoppedAndDisturbsNobody) {
   const int kPings = Scaled(10'000, 1'000'000);
   Start();
   ASSERT_TRUE(Delete().status.ok());
@@ -224,7 +224,7 @@ TEST_F(FaultMatrix, Row70_AFloodOfPingsIsStoppedAndDisturbsNobody) {
   ExpectBoundedMemory();
 }
 
-TEST_F(FaultMatrix, Row71_StreamsThatAreResetAtOnceDisturbNobodyAndSendNothing) {
+TEST_F(FaultMatrix, Row71StreamsThatAreResetAtOnceDisturbNobodyAndSendNothing) {
   const int kStreams = Scaled(2'000, 200'000);
   Start();
   ASSERT_TRUE(Delete().status.ok());
@@ -244,7 +244,7 @@ TEST_F(FaultMatrix, Row71_StreamsThatAreResetAtOnceDisturbNobodyAndSendNothing) 
   ExpectBoundedMemory();
 }
 
-TEST_F(FaultMatrix, Row71_DeletesThatAreResetAtOnceAreSentOnceAtMost) {
+TEST_F(FaultMatrix, Row71DeletesThatAreResetAtOnceAreSentOnceAtMost) {
   const int kStreams = Scaled(500, 50'000);
   Start();
   ASSERT_TRUE(Delete().status.ok());
@@ -266,7 +266,7 @@ TEST_F(FaultMatrix, Row71_DeletesThatAreResetAtOnceAreSentOnceAtMost) {
   }
 }
 
-TEST_F(FaultMatrix, Row72_StreamsThatNobodyReadsTakeBoundedMemoryAndHoldUpNobody) {
+TEST_F(FaultMatrix, Row72StreamsThatNobodyReadsTakeBoundedMemoryAndHoldUpNobody) {
   constexpr std::size_t kStreams = 8;
   constexpr std::uint64_t kSize = 64 * kMebibyte;
   Start();
@@ -304,7 +304,7 @@ TEST_F(FaultMatrix, Row72_StreamsThatNobodyReadsTakeBoundedMemoryAndHoldUpNobody
   }
 }
 
-TEST_F(FaultMatrix, Row72_ConnectionsThatSayNothingHoldUpNobody) {
+TEST_F(FaultMatrix, Row72ConnectionsThatSayNothingHoldUpNobody) {
   const int kConnections = Scaled(200, 1000);
   Start();
   const IdleConnections silent(service().address(), kConnections, "");
@@ -315,7 +315,7 @@ TEST_F(FaultMatrix, Row72_ConnectionsThatSayNothingHoldUpNobody) {
   }
 }
 
-TEST_F(FaultMatrix, Row72_CallsWhoseMessageNeverComesHoldUpNobody) {
+TEST_F(FaultMatrix, Row72CallsWhoseMessageNeverComesHoldUpNobody) {
   const int kStreams = Scaled(90, 90);  // of one connection: gRPC takes about a hundred
   Start();
   std::vector<std::unique_ptr<RawHttp2Client>> clients;

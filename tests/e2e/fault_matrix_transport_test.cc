@@ -69,7 +69,7 @@ class FaultMatrixUnreachable : public FaultMatrix {
   Preload preload_;
 };
 
-TEST_F(FaultMatrixUnreachable, Row20_ANameThatIsNotThereIsUnavailable) {
+TEST_F(FaultMatrixUnreachable, Row20ANameThatIsNotThereIsUnavailable) {
   StartBehindAName();
   preload_.SetResolver(Resolver::kDenies);
   ExpectUnreachable(Delete(), 3);
@@ -77,7 +77,7 @@ TEST_F(FaultMatrixUnreachable, Row20_ANameThatIsNotThereIsUnavailable) {
 }
 
 // The real resolver, whatever it says.
-TEST_F(FaultMatrixUnreachable, Row20_ANameThatCanNotExistIsUnavailable) {
+TEST_F(FaultMatrixUnreachable, Row20ANameThatCanNotExistIsUnavailable) {
   Start({.protocol = Protocol::kHttp2Tls}, {{"TRUTO_BASE_URL", "https://nobody.invalid"}});
   ExpectUnreachable(Delete(), 3);
   auto request = Request();
@@ -86,7 +86,7 @@ TEST_F(FaultMatrixUnreachable, Row20_ANameThatCanNotExistIsUnavailable) {
   Stop();
 }
 
-TEST_F(FaultMatrixUnreachable, Row21_ALookupThatHangsIsUnavailableAndHoldsUpNobodyElse) {
+TEST_F(FaultMatrixUnreachable, Row21ALookupThatHangsIsUnavailableAndHoldsUpNobodyElse) {
   StartBehindAName({{"TICKETING_MAX_ATTEMPTS", "1"}});
   ASSERT_TRUE(Delete().status.ok());
   preload_.SetResolver(Resolver::kHangs);
@@ -101,26 +101,26 @@ TEST_F(FaultMatrixUnreachable, Row21_ALookupThatHangsIsUnavailableAndHoldsUpNobo
   ASSERT_TRUE(preload_.WaitForHangingLookups(1));
 }
 
-TEST_F(FaultMatrixUnreachable, Row22_ARefusedConnectionIsUnavailable) {
+TEST_F(FaultMatrixUnreachable, Row22ARefusedConnectionIsUnavailable) {
   Start();
   upstream().StopListening();
   const support::RefusingPort refusing(upstream().port());
   ExpectUnreachable(Delete(), 3);
 }
 
-TEST_F(FaultMatrixUnreachable, Row23_ASynThatIsSwallowedIsUnavailable) {
+TEST_F(FaultMatrixUnreachable, Row23ASynThatIsSwallowedIsUnavailable) {
   Start({.protocol = Protocol::kHttp2Tls}, {{"TICKETING_MAX_ATTEMPTS", "1"}});
   upstream().StopListening();
   const support::SilentPort silent(upstream().port());
   ExpectUnreachable(Delete(), 1);
 }
 
-TEST_F(FaultMatrixUnreachable, Row24_AHandshakeThatStallsIsUnavailable) {
+TEST_F(FaultMatrixUnreachable, Row24AHandshakeThatStallsIsUnavailable) {
   Start({.protocol = Protocol::kHttp2Tls, .behavior = {.opening = Opening::kStall}}, {{"TICKETING_MAX_ATTEMPTS", "1"}});
   ExpectUnreachable(Delete(), 1);
 }
 
-TEST_F(FaultMatrixUnreachable, Row24_AHandshakeThatBreaksOffIsUnavailable) {
+TEST_F(FaultMatrixUnreachable, Row24AHandshakeThatBreaksOffIsUnavailable) {
   Start({.protocol = Protocol::kHttp2Tls, .behavior = {.opening = Opening::kReset}});
   ExpectUnreachable(Delete(), 3);
 }
@@ -238,7 +238,7 @@ TEST_P(FaultMatrixLostAnswer, StaysUnknownWhenTrutoIsGoneAfterwards) {
 
 // ---- Rows 32 and 33: GOAWAY
 
-TEST_F(FaultMatrix, Row32_AGoAwayThatCoversTheStreamIsFollowedByItsAnswer) {
+TEST_F(FaultMatrix, Row32AGoAwayThatCoversTheStreamIsFollowedByItsAnswer) {
   Start();
   ASSERT_TRUE(Delete().status.ok());
   Respond({Script().GoAwayCovering().Answer(200, {}, "{}")}, Good());
@@ -252,7 +252,7 @@ TEST_F(FaultMatrix, Row32_AGoAwayThatCoversTheStreamIsFollowedByItsAnswer) {
   EXPECT_EQ(upstream().facts().connections_accepted, 2U);
 }
 
-TEST_F(FaultMatrix, Row33_EnhanceYourCalmTwiceToManyCallsLeadsToNoLoop) {
+TEST_F(FaultMatrix, Row33EnhanceYourCalmTwiceToManyCallsLeadsToNoLoop) {
   constexpr int kCalls = 16;
   Start();
   ASSERT_TRUE(Delete().status.ok());
@@ -306,7 +306,7 @@ class FaultMatrixProtocol : public FaultMatrix, public testing::WithParamInterfa
 
 INSTANTIATE_TEST_SUITE_P(, FaultMatrixProtocol, testing::Values(Protocol::kHttp2Tls, Protocol::kHttp1), ProtocolName);
 
-TEST_P(FaultMatrixProtocol, Row36_EnormousHeadersLeadToNoSecondSending) {
+TEST_P(FaultMatrixProtocol, Row36EnormousHeadersLeadToNoSecondSending) {
   Start({.protocol = GetParam()});
   for (const bool warm : {false, true}) {
     if (warm) ASSERT_TRUE(Delete().status.ok());
@@ -317,7 +317,7 @@ TEST_P(FaultMatrixProtocol, Row36_EnormousHeadersLeadToNoSecondSending) {
   }
 }
 
-TEST_P(FaultMatrixProtocol, Row37_ABodyOfOneByteASecondIsASuccessBeforeTheDeadline) {
+TEST_P(FaultMatrixProtocol, Row37ABodyOfOneByteASecondIsASuccessBeforeTheDeadline) {
   Start({.protocol = GetParam()}, {{"TICKETING_DEFAULT_DEADLINE", "1s"}});
   Script script = Script().SendHead(200, {{"content-type", "application/json"}});
   for (const char byte : std::string(R"({"id":"42","name":"Ada"})")) {
@@ -330,7 +330,7 @@ TEST_P(FaultMatrixProtocol, Row37_ABodyOfOneByteASecondIsASuccessBeforeTheDeadli
   EXPECT_THAT(end.notes(), Contains("TRUNCATED"));
 }
 
-TEST_P(FaultMatrixProtocol, Row38_NoAnswerEverIsDeadlineExceededAfterOneSending) {
+TEST_P(FaultMatrixProtocol, Row38NoAnswerEverIsDeadlineExceededAfterOneSending) {
   Start({.protocol = GetParam()}, {{"TICKETING_DEFAULT_DEADLINE", "1s"}});
   for (const bool warm : {false, true}) {
     if (warm) ASSERT_TRUE(Delete().status.ok());
@@ -344,7 +344,7 @@ TEST_P(FaultMatrixProtocol, Row38_NoAnswerEverIsDeadlineExceededAfterOneSending)
   }
 }
 
-TEST_P(FaultMatrixProtocol, Row39_ABodyOf10MebibytesIsCutOnTheUnaryCallAndWholeOnTheStream) {
+TEST_P(FaultMatrixProtocol, Row39ABodyOf10MebibytesIsCutOnTheUnaryCallAndWholeOnTheStream) {
   constexpr std::size_t kSize = 10 * kMebibyte;
   Start({.protocol = GetParam()});
   Respond(Script().SendHead(200, {{"content-type", "application/octet-stream"}}).SendFiller(kSize).End());
@@ -359,7 +359,7 @@ TEST_P(FaultMatrixProtocol, Row39_ABodyOf10MebibytesIsCutOnTheUnaryCallAndWholeO
 }
 
 // Larger ones than the row says, so that their memory could not be overlooked.
-TEST_P(FaultMatrixProtocol, Row39_LargeBodiesTakeBoundedMemory) {
+TEST_P(FaultMatrixProtocol, Row39LargeBodiesTakeBoundedMemory) {
   constexpr std::size_t kSize = 64 * kMebibyte;
   constexpr int kCalls = 8;  // over four connections
   Start({.protocol = GetParam()}, {{"TICKETING_MAX_BODY_BYTES", "64KiB"}});
@@ -396,7 +396,7 @@ std::string GzipBomb() {
   return bomb;
 }
 
-TEST_P(FaultMatrixProtocol, Row39_AGzipBombIsHandedOnAsTheBytesThatItIs) {
+TEST_P(FaultMatrixProtocol, Row39AGzipBombIsHandedOnAsTheBytesThatItIs) {
   Start({.protocol = GetParam()});
   ASSERT_TRUE(Delete().status.ok());
   BoundMemory(16 * kMebibyte);
@@ -414,7 +414,7 @@ TEST_P(FaultMatrixProtocol, Row39_AGzipBombIsHandedOnAsTheBytesThatItIs) {
 
 // ---- Rows 40 to 45: unusual, and no fault
 
-TEST_P(FaultMatrixProtocol, Row40_InterimAnswersAreNotTheAnswer) {
+TEST_P(FaultMatrixProtocol, Row40InterimAnswersAreNotTheAnswer) {
   Start({.protocol = GetParam()});
   Respond(Script()
               .SendInformational(103, {{"link", "</style.css>; rel=preload"}})
@@ -427,7 +427,7 @@ TEST_P(FaultMatrixProtocol, Row40_InterimAnswersAreNotTheAnswer) {
   EXPECT_EQ(end.attempts(), 1U);
 }
 
-TEST_F(FaultMatrix, Row41_AServerWithoutHttp2IsSpokenToInHttp1) {
+TEST_F(FaultMatrix, Row41AServerWithoutHttp2IsSpokenToInHttp1) {
   Start({.protocol = Protocol::kHttp1Tls});
   for (int i = 0; i < 3; ++i) EXPECT_TRUE(Delete().status.ok());
   for (const auto& call : StartCalls(10)) EXPECT_TRUE(call->End().status.ok()) << call->End();
@@ -435,7 +435,7 @@ TEST_F(FaultMatrix, Row41_AServerWithoutHttp2IsSpokenToInHttp1) {
   EXPECT_LE(upstream().facts().connections_peak, 4U);
 }
 
-TEST_F(FaultMatrix, Row42_OneStreamAtATimeIsEnough) {
+TEST_F(FaultMatrix, Row42OneStreamAtATimeIsEnough) {
   Start({.protocol = Protocol::kHttp2Tls, .behavior = {.max_concurrent_streams = 1}});
   for (const auto& call : StartCalls(20)) {
     EXPECT_TRUE(call->End().status.ok()) << call->End();
@@ -444,7 +444,7 @@ TEST_F(FaultMatrix, Row42_OneStreamAtATimeIsEnough) {
   EXPECT_LE(upstream().facts().connections_peak, 4U);
 }
 
-TEST_P(FaultMatrixProtocol, Row43_ABurstOf500OpensNoMoreConnectionsThanConfigured) {
+TEST_P(FaultMatrixProtocol, Row43ABurstOf500OpensNoMoreConnectionsThanConfigured) {
   constexpr int kCalls = 500;
   Start({.protocol = GetParam()}, {{"TICKETING_MAX_CONNECTIONS", "3"}});
   // What was shed, with nothing sent, is called again, as its callers would.
@@ -471,7 +471,7 @@ TEST_P(FaultMatrixProtocol, Row43_ABurstOf500OpensNoMoreConnectionsThanConfigure
   EXPECT_LE(upstream().facts().connections_accepted, 3U);
 }
 
-TEST_P(FaultMatrixProtocol, Row44_AnAnswerInSingleBytesIsWhole) {
+TEST_P(FaultMatrixProtocol, Row44AnAnswerInSingleBytesIsWhole) {
   Start({.protocol = GetParam(), .behavior = {.write_size = 1, .frame_size = 1}});
   const CallEnd end = Delete();
   EXPECT_TRUE(end.status.ok()) << end;
@@ -480,7 +480,7 @@ TEST_P(FaultMatrixProtocol, Row44_AnAnswerInSingleBytesIsWhole) {
   EXPECT_EQ(end.attempts(), 1U);
 }
 
-TEST_P(FaultMatrixProtocol, Row45_AnswersThatTakeAround5SecondsAreWaitedFor) {
+TEST_P(FaultMatrixProtocol, Row45AnswersThatTakeAround5SecondsAreWaitedFor) {
   constexpr int kCalls = 12;
   Start({.protocol = GetParam()}, {{"TICKETING_MAX_CONNECTIONS", "12"}});
   std::vector<Script> slow;
