@@ -37,6 +37,10 @@ void AddNote(v1::CallReport& report, std::string_view reason) {
   report.add_notes()->set_reason(std::string(reason));
 }
 
+void AddRateLimit(v1::CallReport& report, const core::HttpHeaders& headers) {
+  if (v1::RateLimit limit; truto::ParseRateLimit(headers, limit)) *report.mutable_rate_limit() = limit;
+}
+
 void SetDuration(google::protobuf::Duration& field, steady_clock::duration span) {
   const auto seconds = duration_cast<std::chrono::seconds>(span);
   field.set_seconds(seconds.count());
@@ -149,7 +153,7 @@ DeleteUserResult Render(const CallWorld& world, DeleteUserCall& call, const Fina
   DeleteTicketingUserResponse absent;
   absent.set_outcome(v1::DELETE_OUTCOME_ALREADY_ABSENT);
   v1::CallReport& report = *absent.mutable_report();
-  if (v1::RateLimit limit; truto::ParseRateLimit(answer.response.headers, limit)) *report.mutable_rate_limit() = limit;
+  AddRateLimit(report, answer.response.headers);
   if (answer.ambiguous_before) AddNote(report, truto::note_reason::kDeletedByEarlierAttempt);
   if (call.request.include_http_body()) *absent.mutable_http_body() = truto::ExactBody(answer.response);
   return Answer(world, call, std::move(absent), answer.attempts);
@@ -160,7 +164,7 @@ DeleteTicketingUserResponse Summarize(const core::HttpHeaders& headers, bool com
   DeleteTicketingUserResponse summary;
   summary.set_outcome(v1::DELETE_OUTCOME_DELETED);
   v1::CallReport& report = *summary.mutable_report();
-  if (v1::RateLimit limit; truto::ParseRateLimit(headers, limit)) *report.mutable_rate_limit() = limit;
+  AddRateLimit(report, headers);
   if (!complete) AddNote(report, truto::note_reason::kTruncated);
   return summary;
 }
@@ -176,9 +180,12 @@ class Attempts {
       if (const auto cause = call_.cancellation.cause()) co_return Fail(Cancelled(*cause));
       if (Remaining() < kDeadlineReserve) co_return Fail(OutOfTime());
 
-      Admission::Verdict verdict = co_await world_.policies.admission.Enter(
-          world_.runtime, {.token = call_.token_name, .account = call_.request.integrated_account_id()},
-          call_.deadline - kDeadlineReserve, call_.cancellation, call_.queued);
+      Admission::Verdict verdict =
+          co_await world_.policies.admission.Enter(world_.runtime,
+                                                   {.token = call_.token_name,
+                                                    .account = call_.request.integrated_account_id(),
+                                                    .streaming = call_.sink != nullptr},
+                                                   call_.deadline - kDeadlineReserve, call_.cancellation, call_.queued);
       if (std::holds_alternative<Admission::Interrupted>(verdict)) continue;
       if (auto* refusal = std::get_if<core::Failure>(&verdict)) {
         // A retry that must not be made leaves the call with what the last attempt met.
