@@ -75,11 +75,9 @@ core::Result<std::unique_ptr<core::TokenSource>, std::string> OpenToken(const op
 
 // Of every setting that differs from its default and that this version does not act on.
 void WarnOfSettingsWithoutEffect(const ops::Settings& settings, ops::Log& log) {
-  const ops::Settings defaults;
-  const auto check = [&log](std::string_view name, bool changed) {
-    if (changed) log.Write(ops::LogLevel::kWarn, "this version does not act on a setting", {{"setting", name}});
-  };
-  check("TICKETING_ADMIN_LISTEN", settings.admin_listen != defaults.admin_listen);
+  if (settings.admin_listen != ops::Settings{}.admin_listen) {
+    log.Write(ops::LogLevel::kWarn, "this version does not act on a setting", {{"setting", "TICKETING_ADMIN_LISTEN"}});
+  }
 }
 
 bool ListensOnLoopback(std::string_view listen) {

@@ -116,7 +116,7 @@ class Server::State {
     health_.Accept(*queue_, rpcs_);
     if (options_.reflection) reflection_.Accept(*queue_, rpcs_);
     AcceptCalls(door_);
-    events_ = std::thread([this] { HandleEvents(); });
+    events_ = std::thread([this] { HandleEvents(*queue_); });
     return true;
   }
 
@@ -127,7 +127,7 @@ class Server::State {
       // It could not listen: nothing was accepted.
       if (server_ != nullptr) server_->Shutdown();
       queue_->Shutdown();
-      HandleEvents();
+      HandleEvents(*queue_);
     }
   }
 
@@ -143,12 +143,6 @@ class Server::State {
   }
 
  private:
-  void HandleEvents() {
-    void* tag = nullptr;
-    bool ok = false;
-    while (queue_->Next(&tag, &ok)) static_cast<CompletionTag*>(tag)->OnCompletion(ok);
-  }
-
   // Ends early when the last active call has ended or Shutdown is told again.
   boost::asio::awaitable<void> Wait(milliseconds span) {
     if (!impatient_) co_await Suspend(span);

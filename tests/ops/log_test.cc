@@ -29,6 +29,16 @@ using testing::IsEmpty;
 using testing::MatchesRegex;
 using testing::SizeIs;
 
+// All that comes through a pipe, at most `step` bytes at a time.
+std::string ReadPipe(int descriptor, std::size_t step) {
+  std::string text;
+  std::vector<char> buffer(step);
+  for (ssize_t size = 0; (size = ::read(descriptor, buffer.data(), buffer.size())) > 0;) {
+    text.append(buffer.data(), static_cast<std::size_t>(size));
+  }
+  return text;
+}
+
 std::string ReadAll(std::FILE* file) {
   EXPECT_EQ(std::fseek(file, 0, SEEK_SET), 0);
   std::string text;
@@ -225,12 +235,7 @@ TEST(Log, NeverWaitsForTheOutputAndSaysHowManyLinesWereLost) {
     Log log(LogLevel::kInfo, LogFormat::kJson, output);
     // Nobody reads yet: this returns only if no line waits for the output.
     for (int i = 0; i < kLines; ++i) log.Write(LogLevel::kInfo, "line", {{"i", i}});
-    std::thread reader([&] {
-      std::array<char, 65536> buffer{};
-      for (ssize_t size = 0; (size = ::read(pipe[0], buffer.data(), buffer.size())) > 0;) {
-        text.append(buffer.data(), static_cast<std::size_t>(size));
-      }
-    });
+    std::thread reader([&] { text = ReadPipe(pipe[0], 65536); });
     log.Flush();
     std::fclose(output);
     reader.join();
@@ -408,12 +413,7 @@ TEST(AuditLine, IsNeverLostHoweverSlowTheOutput) {
         log.OnCallEnd(record);
       }
     });
-    std::thread reader([&] {
-      std::array<char, 512> buffer{};
-      for (ssize_t size = 0; (size = ::read(pipe[0], buffer.data(), buffer.size())) > 0;) {
-        text.append(buffer.data(), static_cast<std::size_t>(size));
-      }
-    });
+    std::thread reader([&] { text = ReadPipe(pipe[0], 512); });
     writer.join();
     log.Flush();
     std::fclose(output);

@@ -23,11 +23,7 @@ class QueueServer {
     queue_ = builder.AddCompletionQueue();
     server_ = builder.BuildAndStart();
     service.Accept(*queue_, rpcs_);
-    events_ = std::thread([this] {
-      void* tag = nullptr;
-      bool ok = false;
-      while (queue_->Next(&tag, &ok)) static_cast<CompletionTag*>(tag)->OnCompletion(ok);
-    });
+    events_ = std::thread([this] { HandleEvents(*queue_); });
   }
   ~QueueServer() {
     server_->Shutdown();
