@@ -1,23 +1,32 @@
 #include "serve.h"
 
+#include <atomic>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <chrono>
+#include <future>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 
 #include "call/delete_user_call.h"
 #include "call/loop_runtime.h"
-#include "core/result.h"
-#include "core/token_source.h"
+#include "core/call_record.h"
 #include "http/curl_client.h"
+#include "ops/admin_server.h"
+#include "ops/credentials.h"
+#include "ops/metrics.h"
 #include "ops/process.h"
-#include "ops/token_file.h"
 #include "rpc/grpc_log.h"
+#include "rpc/listener_probe.h"
 #include "rpc/server.h"
 
 namespace ticketing {
 namespace {
+
+using std::chrono::milliseconds;
 
 // From the settings to what each room takes.
 
@@ -42,17 +51,15 @@ call::AdmissionOptions AdmissionOptionsOf(const ops::Settings& settings) {
           .max_in_flight = settings.max_in_flight};
 }
 
-http::CurlOptions CurlOptionsOf(const ops::Settings& settings) {
+http::CurlOptions CurlOptionsOf(const ops::Settings& settings, const ops::Credentials& credentials) {
   return {.allow_plaintext = settings.truto_base_url.starts_with("http://"),
-          .ca_file = settings.truto_ca_file,
+          .authorities = credentials.truto_authorities(),
           .max_connections = settings.max_connections};
 }
 
-rpc::ServerOptions ServerOptionsOf(const ops::Settings& settings) {
+rpc::ServerOptions ServerOptionsOf(const ops::Settings& settings, const ops::Credentials& credentials) {
   return {.listen = settings.listen,
-          .tls = {.certificate = settings.tls_cert_file,
-                  .key = settings.tls_key_file,
-                  .client_ca = settings.tls_client_ca_file},
+          .tls = {.identity = credentials.served(), .client_authorities = credentials.client_authorities()},
           .callers = {.token_required = settings.auth == ops::AuthMode::kCaller,
                       .allowed_clients = settings.allowed_clients},
           .deadlines = {.without = settings.default_deadline, .longest = settings.max_deadline},
@@ -61,24 +68,90 @@ rpc::ServerOptions ServerOptionsOf(const ops::Settings& settings) {
           .drain_timeout = settings.drain_timeout};
 }
 
-// The service's own token; a null one where every call brings its caller's. An error says why there is none.
-core::Result<std::unique_ptr<core::TokenSource>, std::string> OpenToken(const ops::Settings& settings, ops::Log& log) {
-  if (settings.auth == ops::AuthMode::kCaller) return std::unique_ptr<core::TokenSource>();
-  auto token = settings.truto_token_file.empty()
-                   ? ops::TokenFile::Fixed(settings.truto_token)
-                   : ops::TokenFile::Open(settings.truto_token_file, [&log](const std::string& problem) {
-                       log.Write(ops::LogLevel::kError, "keeping the old token", {{"error", problem}});
-                     });
-  if (!token.ok()) return std::move(token).error();
-  return std::unique_ptr<core::TokenSource>(std::move(token).value());
-}
+// Tells the log and the metrics.
+class Observers final : public core::CallObserver, public ops::CredentialListener {
+ public:
+  Observers(ops::Log& log, ops::Metrics& metrics) : log_(log), metrics_(metrics) {}
 
-// Of every setting that differs from its default and that this version does not act on.
-void WarnOfSettingsWithoutEffect(const ops::Settings& settings, ops::Log& log) {
-  if (settings.admin_listen != ops::Settings{}.admin_listen) {
-    log.Write(ops::LogLevel::kWarn, "this version does not act on a setting", {{"setting", "TICKETING_ADMIN_LISTEN"}});
+  void OnCallStart(std::string_view method) override { metrics_.OnCallStart(method); }
+  void OnAttemptEnd(const core::AttemptRecord& record) override { metrics_.OnAttemptEnd(record); }
+  void OnCallEnd(const core::CallRecord& record) override {
+    metrics_.OnCallEnd(record);
+    log_.OnCallEnd(record);
   }
-}
+
+  void OnLoaded(std::string_view name, Expiry expiry) override {
+    metrics_.OnLoaded(name, expiry);
+    log_.Write(ops::LogLevel::kInfo, "loaded a credential", {{"credential", name}});
+  }
+  void OnPassedOver(std::string_view name, const std::string& problem) override {
+    metrics_.OnPassedOver(name, problem);
+    log_.Write(ops::LogLevel::kError, "keeping the old credential", {{"credential", name}, {"error", problem}});
+  }
+
+ private:
+  ops::Log& log_;
+  ops::Metrics& metrics_;
+};
+
+// What operators ask for, on threads of the admin server. Outlives it.
+class Operators {
+ public:
+  Operators(boost::asio::io_context& loop, const call::Policies& policies, call::Runtime& runtime, const ops::Log& log,
+            ops::Metrics& metrics)
+      : loop_(loop), policies_(policies), runtime_(runtime), log_(log), metrics_(metrics) {}
+
+  void SetServing(rpc::Server& server, bool tls) {
+    tls_ = tls;
+    server_ = &server;
+    SetReady(nullptr);
+  }
+  void SetDraining() { SetReady("draining"); }
+
+  std::optional<std::string> WhyNotAlive() const {
+    rpc::Server* server = server_;
+    if (server == nullptr) return "starting";
+    const auto beat = std::make_shared<std::promise<void>>();
+    auto heard = beat->get_future();
+    boost::asio::post(loop_, [server, beat] { server->Beat([beat] { beat->set_value(); }); });
+    if (heard.wait_for(kPatience) != std::future_status::ready) return "a thread of the service hangs";
+    // While it closes, the port is gone for good reason.
+    if (why_not_ready_.load() != nullptr) return std::nullopt;
+    return rpc::ProbeListener(server->address(), tls_, kPatience);
+  }
+
+  std::optional<std::string> WhyNotReady() const {
+    const char* why = why_not_ready_;
+    return why == nullptr ? std::nullopt : std::optional<std::string>(why);
+  }
+
+  std::string Metrics() const {
+    const auto state = std::make_shared<std::promise<core::PolicyState>>();
+    auto told = state->get_future();
+    boost::asio::post(loop_, [this, state] { state->set_value(policies_.State(runtime_.Now())); });
+    // Without it the page has what was known before: it is asked for most when something hangs.
+    if (told.wait_for(kPatience) == std::future_status::ready) metrics_.Set(told.get());
+    metrics_.SetLostLogLines(log_.lost());
+    return metrics_.Page();
+  }
+
+ private:
+  static constexpr milliseconds kPatience{2000};
+
+  void SetReady(const char* why_not) {
+    why_not_ready_ = why_not;
+    metrics_.SetReady(why_not == nullptr);
+  }
+
+  boost::asio::io_context& loop_;
+  const call::Policies& policies_;
+  call::Runtime& runtime_;
+  const ops::Log& log_;
+  ops::Metrics& metrics_;
+  std::atomic<rpc::Server*> server_{nullptr};
+  std::atomic<bool> tls_{false};
+  std::atomic<const char*> why_not_ready_{"starting"};
+};
 
 bool ListensOnLoopback(std::string_view listen) {
   return listen.starts_with("127.") || listen.starts_with("[::1]") || listen.starts_with("localhost:");
@@ -92,7 +165,6 @@ int CannotStart(ops::Log& log, const std::string& why) {
 }  // namespace
 
 int Serve(const ops::Settings& settings, ops::Log& log) {
-  WarnOfSettingsWithoutEffect(settings, log);
   if (settings.auth == ops::AuthMode::kService && settings.tls_client_ca_file.empty() &&
       !ListensOnLoopback(settings.listen)) {
     log.Write(ops::LogLevel::kWarn, "whoever reaches this port can delete users with the service's token",
@@ -100,28 +172,45 @@ int Serve(const ops::Settings& settings, ops::Log& log) {
   }
   const rpc::GrpcLog grpc_log(
       [&log](std::string_view message) { log.Write(ops::LogLevel::kDebug, "gRPC", {{"text", message}}); });
-  const auto token = OpenToken(settings, log);
-  if (!token.ok()) return CannotStart(log, token.error());
+  ops::Metrics metrics(TICKETING_VERSION);
+  Observers observers(log, metrics);
+  const auto credentials = ops::Credentials::Open(settings, observers);
+  if (!credentials.ok()) return CannotStart(log, credentials.error());
 
   call::Policies policies(AdmissionOptionsOf(settings), call::ReplayOptions{});
   boost::asio::io_context loop(1);
   call::LoopRuntime runtime(loop);
-  http::CurlClient http(loop, CurlOptionsOf(settings));
+  http::CurlClient http(loop, CurlOptionsOf(settings, *credentials.value()));
   call::CallWorld world{.options = CallOptionsOf(settings),
                         .runtime = runtime,
                         .http = http,
                         .policies = policies,
-                        .token = token.value().get()};
-  const auto server = rpc::Server::Start(ServerOptionsOf(settings), loop, world, log);
+                        .observer = observers,
+                        .token = credentials.value()->token()};
+  Operators operators(loop, policies, runtime, log, metrics);
+  auto admin = ops::AdminServer::Start(settings.admin_listen,
+                                       {.why_not_alive = [&] { return operators.WhyNotAlive(); },
+                                        .why_not_ready = [&] { return operators.WhyNotReady(); },
+                                        .metrics = [&] { return operators.Metrics(); }},
+                                       log);
+  if (!admin.ok()) return CannotStart(log, admin.error());
+  const auto server = rpc::Server::Start(ServerOptionsOf(settings, *credentials.value()), loop, world);
   if (!server.ok()) return CannotStart(log, server.error());
+  operators.SetServing(*server.value(), credentials.value()->served() != nullptr);
   log.Write(ops::LogLevel::kInfo, "listening",
-            {{"address", server.value()->address()}, {"truto", settings.truto_base_url}});
+            {{"address", server.value()->address()},
+             {"admin", admin.value()->address()},
+             {"truto", settings.truto_base_url}});
 
+  credentials.value()->Watch(loop);
   const ops::TerminationSignals signals(loop, [&] {
+    operators.SetDraining();
     server.value()->Shutdown([&log](std::string_view step) { log.Write(ops::LogLevel::kInfo, step); },
                              [&loop] { loop.stop(); });
   });
   loop.run();
+  // Nobody may ask for the server any more.
+  admin.value().reset();
   log.Write(ops::LogLevel::kInfo, "stopped");
   return 0;
 }

@@ -1,5 +1,7 @@
 #include "call/account_circuit.h"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace ticketing::call {
@@ -50,6 +52,11 @@ void AccountCircuit::OnSuccess(std::string_view token, std::string_view account)
   if (found == by_key_.end()) return;
   open_.erase(found->second);
   by_key_.erase(found);
+}
+
+std::size_t AccountCircuit::CountOpen(TimePoint now) const {
+  const auto first = std::ranges::find_if(open_, [now](const Open& open) { return open.until > now; });
+  return static_cast<std::size_t>(std::distance(first, open_.end()));
 }
 
 }  // namespace ticketing::call

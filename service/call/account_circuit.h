@@ -35,6 +35,9 @@ class AccountCircuit {
   // An attempt succeeded: whatever was wrong with the account no longer is.
   void OnSuccess(std::string_view token, std::string_view account);
 
+  // Those that calls are answered for at `now`.
+  std::size_t CountOpen(TimePoint now) const;
+
   std::size_t size() const { return open_.size(); }
 
  private:

@@ -266,23 +266,44 @@ class Attempts {
     const TimePoint start = world_.runtime.Now();
     const auto exchange = world_.http.Start(
         std::move(request), {.deadline = call_.deadline - kDeadlineReserve, .streaming = call_.sink != nullptr});
+    Outcome outcome = co_await Exchange(*exchange, std::move(ticket));
+    const auto duration = world_.runtime.Now() - start;
+    call_.upstream += duration;
+    world_.observer.OnAttemptEnd({.number = call_.attempts,
+                                  .http_status = call_.http_status,
+                                  .delivery = DeliveryOf(outcome),
+                                  .delivery_before = last_ ? std::optional(last_->delivery) : std::nullopt,
+                                  .duration = duration_cast<std::chrono::microseconds>(duration),
+                                  .timings = exchange->timings()});
+    co_return outcome;
+  }
+
+  // Of one attempt; nothing when the delete is done.
+  static std::optional<core::Delivery> DeliveryOf(const Outcome& outcome) {
+    if (const auto* failure = std::get_if<core::Failure>(&outcome)) return failure->delivery;
+    const auto* response = std::get_if<core::HttpResponse>(&outcome);
+    if (response == nullptr || IsSuccess(response->status)) return std::nullopt;
+    return core::Delivery::kRejected;
+  }
+
+  // Waits for the answer to what is on its way in `exchange`.
+  awaitable<Outcome> Exchange(HttpExchange& exchange, Admission::Ticket ticket) {
     std::optional<Counted> detached;
     const auto guard = call_.cancellation.Listen([this, &exchange, &detached] {
       const auto cause = call_.cancellation.cause();
       if (!cause) return;
-      exchange->CancelUnlessSent();
+      exchange.CancelUnlessSent();
       TimePoint deadline = world_.runtime.Now();
-      if (cause == Cancellation::Cause::kCaller && exchange->request_sent() &&
+      if (cause == Cancellation::Cause::kCaller && exchange.request_sent() &&
           (detached || world_.policies.detached < kMostDetached)) {
         if (!detached) detached.emplace(world_.policies.detached);
         deadline = std::min(call_.deadline - kDeadlineReserve, deadline + kDetachedTime);
       }
-      exchange->SetDeadline(deadline);
+      exchange.SetDeadline(deadline);
     });
 
-    auto head = co_await exchange->Head();
+    auto head = co_await exchange.Head();
     if (const auto* error = std::get_if<core::TransportError>(&head)) {
-      call_.upstream += world_.runtime.Now() - start;
       ticket.Lost(*error, call_.cancellation.requested(), world_.runtime);
       if (error->kind == core::TransportError::Kind::kCancelled) {
         co_return Cancelled(call_.cancellation.cause().value_or(Cancellation::Cause::kCaller));
@@ -300,12 +321,10 @@ class Attempts {
                       .ambiguous_before = AmbiguousBefore(),
                       .attempts = call_.attempts},
                      true, world_.runtime.Now());
-      const bool complete = co_await StreamBody(*exchange, answer);
-      call_.upstream += world_.runtime.Now() - start;
+      const bool complete = co_await StreamBody(exchange, answer);
       co_return Summarize(answer.headers, complete);
     }
-    core::HttpResponse response = co_await ReadBody(*exchange, std::move(answer));
-    call_.upstream += world_.runtime.Now() - start;
+    core::HttpResponse response = co_await ReadBody(exchange, std::move(answer));
     if (IsSuccess(response.status)) co_return response;
     core::Failure failure = MapAnswer(world_, call_, response, token_);
     ticket.Failed(failure, world_.runtime);

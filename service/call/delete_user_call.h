@@ -8,10 +8,9 @@
 #include <optional>
 #include <string>
 
-#include "call/admission.h"
+#include "call/policies.h"
 #include "call/ports.h"
-#include "call/replay_cache.h"
-#include "call/retry_budget.h"
+#include "core/call_record.h"
 #include "core/failure.h"
 #include "core/http_message.h"
 #include "core/result.h"
@@ -29,24 +28,13 @@ struct CallOptions {
   std::size_t max_body_bytes = 1024 * 1024;
 };
 
-// What calls know of each other. Outlives them.
-struct Policies {
-  Policies(const AdmissionOptions& admission_options, const ReplayOptions& replay_options)
-      : admission(admission_options), replays(replay_options) {}
-
-  Admission admission;
-  RetryBudget retry_budget;
-  ReplayCache replays;
-  std::size_t calls = 0;     // that have not ended
-  std::size_t detached = 0;  // of them, those whose caller has gone while the delete was under way
-};
-
 // The world that calls live in. Used on the loop thread.
 struct CallWorld {
   CallOptions options;
   Runtime& runtime;
   HttpClient& http;
   Policies& policies;
+  core::CallObserver& observer;
   core::TokenSource* token = nullptr;  // the service's own; null where every call brings its caller's
 };
 

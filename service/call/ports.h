@@ -103,6 +103,9 @@ class HttpExchange {
   // Whether the request may have reached the server.
   virtual bool request_sent() const = 0;
 
+  // What is known of the times by now.
+  virtual core::HttpTimings timings() const = 0;
+
   // The caller has gone. What was not sent yet never will be (Head() then answers kCancelled); what was, goes on.
   virtual void CancelUnlessSent() = 0;
 };

@@ -6,7 +6,10 @@ namespace ticketing::call {
 
 std::optional<RetryBudget::Permit> RetryBudget::Take(core::Delivery failed, std::size_t calls_in_flight) {
   const int cost = failed == core::Delivery::kUnknown ? kAmbiguousCost : kCost;
-  if (balance_ < cost || retrying_ >= std::max(kFewest, calls_in_flight / kShare)) return std::nullopt;
+  if (balance_ < cost || retrying_ >= std::max(kFewest, calls_in_flight / kShare)) {
+    ++refused_;
+    return std::nullopt;
+  }
   balance_ -= cost;
   ++retrying_;
   return Permit(*this, cost);

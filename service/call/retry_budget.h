@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <utility>
 
@@ -56,12 +57,14 @@ class RetryBudget {
 
   int balance() const { return balance_; }
   std::size_t retrying() const { return retrying_; }
+  std::uint64_t refused() const { return refused_; }  // by Take(), since the start
 
  private:
   void Add(int amount);
 
   int balance_ = kCapacity;
   std::size_t retrying_ = 0;
+  std::uint64_t refused_ = 0;
 };
 
 }  // namespace ticketing::call

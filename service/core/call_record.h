@@ -1,4 +1,4 @@
-// What is told about a call when it has ended.
+// What is told of calls: to the log, to metrics.
 #pragma once
 
 #include <chrono>
@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "core/failure.h"
+#include "core/http_message.h"
 
 namespace ticketing::core {
 
@@ -34,10 +35,22 @@ struct CallRecord {
   std::chrono::microseconds total{0};
 };
 
-// Told of each call that has ended, on the loop thread; must not block.
+// The facts of one HTTP request of a call.
+struct AttemptRecord {
+  std::uint32_t number = 1;                 // the first of its call is 1
+  std::optional<int> http_status;           // none came when empty
+  std::optional<Delivery> delivery;         // empty: the delete is done
+  std::optional<Delivery> delivery_before;  // of the attempt before; empty for the first
+  std::chrono::microseconds duration{0};    // the body included
+  HttpTimings timings;
+};
+
+// Told of each call and of its attempts, on the loop thread; must not block.
 class CallObserver {
  public:
   virtual ~CallObserver() = default;
+  virtual void OnCallStart(std::string_view method) = 0;
+  virtual void OnAttemptEnd(const AttemptRecord& record) = 0;
   virtual void OnCallEnd(const CallRecord& record) = 0;
 };
 

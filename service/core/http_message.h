@@ -1,6 +1,7 @@
 // An HTTP exchange as plain values.
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -37,6 +38,15 @@ struct HttpResponse {
   std::string body;
   // The body broke off, stalled or exceeded the limit: `body` is what had arrived by then.
   bool truncated = false;
+};
+
+// How long the parts of an exchange took; what did not happen, or was not reached, is empty.
+struct HttpTimings {
+  bool connection_reused = false;
+  std::optional<std::chrono::microseconds> dns;         // the look-up of the name
+  std::optional<std::chrono::microseconds> connect;     // TCP's handshake
+  std::optional<std::chrono::microseconds> tls;         // TLS's handshake
+  std::optional<std::chrono::microseconds> first_byte;  // from the request to the first byte of the answer
 };
 
 // Why an attempt ended without a final status line.

@@ -35,9 +35,9 @@ EasyHandle MakeEasyHandle(const CurlOptions& options) {
   curl_easy_setopt(handle, CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
   // The default of 24 hours would make a replaced certificate authority take a day.
   curl_easy_setopt(handle, CURLOPT_CA_CACHE_TIMEOUT, 60L);
-  if (!options.ca_file.empty()) {
-    curl_easy_setopt(handle, CURLOPT_CAINFO, options.ca_file.c_str());
-    // Debian's default directory would be trusted besides.
+  if (options.authorities != nullptr) {
+    // Debian's defaults would be trusted besides.
+    curl_easy_setopt(handle, CURLOPT_CAINFO, nullptr);
     curl_easy_setopt(handle, CURLOPT_CAPATH, nullptr);
   }
   return easy;
@@ -72,10 +72,24 @@ class CurlClient::State final : public EasyHandlePool {
 
  private:
   EasyHandle TakeHandle() {
-    if (idle_.empty()) return MakeEasyHandle(options_);
-    EasyHandle easy = std::move(idle_.back());
-    idle_.pop_back();
+    EasyHandle easy;
+    if (idle_.empty()) {
+      easy = MakeEasyHandle(options_);
+    } else {
+      easy = std::move(idle_.back());
+      idle_.pop_back();
+    }
+    if (options_.authorities != nullptr) Trust(easy.get(), *options_.authorities->Current());
     return easy;
+  }
+
+  // libcurl shares no connection between requests that trust different authorities.
+  static void Trust(CURL* easy, const core::TlsAuthorities& authorities) {
+    // libcurl makes a copy; the interface is C's.
+    curl_blob blob{.data = const_cast<char*>(authorities.data()),  // NOLINT(cppcoreguidelines-pro-type-const-cast)
+                   .len = authorities.size(),
+                   .flags = CURL_BLOB_COPY};
+    curl_easy_setopt(easy, CURLOPT_CAINFO_BLOB, &blob);
   }
 
   GlobalState global_;

@@ -5,17 +5,18 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
-#include <string>
 
 #include "call/ports.h"
 #include "core/http_message.h"
+#include "core/source.h"
 
 namespace ticketing::http {
 
 // How connections are made. Fixed for the life of the process.
 struct CurlOptions {
   bool allow_plaintext = false;  // "http://" URLs; the settings allow them for loopback only
-  std::string ca_file;           // PEM; when set, nothing else is trusted. Read again within a minute of a change.
+  // When set, nothing else is trusted; asked for each request. Without it, the system's authorities.
+  const core::Source<core::TlsAuthorities>* authorities = nullptr;
   std::uint32_t max_connections = 4;
   std::uint32_t max_stream_connections = 32;  // for streaming bodies, besides
   std::chrono::milliseconds connect_timeout{3000};

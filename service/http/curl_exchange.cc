@@ -121,6 +121,31 @@ void CurlExchange::CancelUnlessSent() {
   change_.cancel();
 }
 
+core::HttpTimings CurlExchange::timings() const {
+  // Each is counted from the start of the transfer (curl_easy_getinfo's manual).
+  const auto read = [this](CURLINFO info) {
+    curl_off_t span = 0;
+    curl_easy_getinfo(easy_.get(), info, &span);
+    return std::chrono::microseconds(span);
+  };
+  core::HttpTimings timings;
+  long connections = 0;
+  curl_easy_getinfo(easy_.get(), CURLINFO_NUM_CONNECTS, &connections);
+  timings.connection_reused = request_sent() && connections == 0;
+  if (connections > 0) {
+    const auto name = read(CURLINFO_NAMELOOKUP_TIME_T);
+    const auto connect = read(CURLINFO_CONNECT_TIME_T);
+    const auto tls = read(CURLINFO_APPCONNECT_TIME_T);
+    if (name.count() > 0) timings.dns = name;
+    if (connect > name) timings.connect = connect - name;
+    if (tls > connect) timings.tls = tls - connect;
+  }
+  const auto sent = read(CURLINFO_PRETRANSFER_TIME_T);
+  const auto first_byte = read(CURLINFO_STARTTRANSFER_TIME_T);
+  if (request_sent() && first_byte > sent) timings.first_byte = first_byte - sent;
+  return timings;
+}
+
 boost::asio::awaitable<void> CurlExchange::WaitForChange() {
   change_.expires_at(deadline_);
   const auto [error] = co_await change_.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));

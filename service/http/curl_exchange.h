@@ -51,6 +51,7 @@ class CurlExchange final : public call::HttpExchange, private TransferListener {
   boost::asio::awaitable<call::BodyPiece> Read() override;
   void SetDeadline(call::TimePoint deadline) override;
   bool request_sent() const override { return times_sent_ > 0; }
+  core::HttpTimings timings() const override;
   void CancelUnlessSent() override;
 
  private:

@@ -35,17 +35,6 @@ constexpr std::size_t kLongestText = 2048;
 constexpr std::string_view kJsonPattern = R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ",%v})";
 constexpr std::string_view kTextPattern = "%Y-%m-%dT%H:%M:%S.%eZ %^%-7l%$ %v";
 
-std::string_view LevelName(LogLevel level) {
-  switch (level) {
-    case LogLevel::kTrace: return "trace";
-    case LogLevel::kDebug: return "debug";
-    case LogLevel::kInfo: return "info";
-    case LogLevel::kWarn: return "warn";
-    case LogLevel::kError: return "error";
-  }
-  return "error";
-}
-
 spdlog::level::level_enum ToSpdlog(LogLevel level) {
   switch (level) {
     case LogLevel::kTrace: return spdlog::level::trace;
@@ -70,7 +59,7 @@ class Line {
       AppendEscaped(message);
       return;
     }
-    text_.append(R"("level":")").append(LevelName(level)).append(R"(","message":)");
+    text_.append(R"("level":")").append(ToString(level)).append(R"(","message":)");
     AppendQuoted(message);
   }
 
@@ -186,6 +175,25 @@ class Output final : public spdlog::sinks::ansicolor_sink<spdlog::details::conso
 
 }  // namespace
 
+std::string_view ToString(LogLevel level) {
+  switch (level) {
+    case LogLevel::kTrace: return "trace";
+    case LogLevel::kDebug: return "debug";
+    case LogLevel::kInfo: return "info";
+    case LogLevel::kWarn: return "warn";
+    case LogLevel::kError: return "error";
+  }
+  return "error";
+}
+
+std::optional<LogLevel> ParseLogLevel(std::string_view name) {
+  for (const LogLevel level :
+       {LogLevel::kTrace, LogLevel::kDebug, LogLevel::kInfo, LogLevel::kWarn, LogLevel::kError}) {
+    if (ToString(level) == name) return level;
+  }
+  return std::nullopt;
+}
+
 LogLevel LevelOfCall(const core::CallRecord& record) {
   if (record.reason == core::ErrorReason::kInternalFault) return LogLevel::kError;
   if (record.delivery == core::Delivery::kUnknown) return LogLevel::kWarn;
@@ -242,6 +250,8 @@ class Channel {
 
   void Flush() { output_->WaitFor(handed_.load(std::memory_order_relaxed)); }
 
+  std::uint64_t lost() const { return queue_->overrun_counter(); }
+
  private:
   std::shared_ptr<spdlog::details::thread_pool> queue_;
   std::shared_ptr<Output> output_;
@@ -259,7 +269,8 @@ class Log::State {
 
   LogFormat format() const { return format_; }
   void SetLevel(LogLevel level) { level_.store(level, std::memory_order_relaxed); }
-  bool Writes(LogLevel level) const { return level >= level_.load(std::memory_order_relaxed); }
+  LogLevel level() const { return level_.load(std::memory_order_relaxed); }
+  bool Writes(LogLevel level) const { return level >= this->level(); }
 
   void Hand(LogLevel level, const Line& line) { lines_.Hand(level, line); }
   void HandAudit(const Line& line) { audit_.Hand(LogLevel::kInfo, line); }
@@ -268,6 +279,8 @@ class Log::State {
     lines_.Flush();
     audit_.Flush();
   }
+
+  std::uint64_t lost() const { return lines_.lost(); }
 
  private:
   LogFormat format_;
@@ -329,6 +342,14 @@ void Log::WriteAudit(const core::CallRecord& record) {
   line.Add("attempts", static_cast<std::int64_t>(record.attempts));
   if (record.http_status) line.Add("http_status", static_cast<std::int64_t>(*record.http_status));
   state_->HandAudit(line);
+}
+
+LogLevel Log::level() const {
+  return state_->level();
+}
+
+std::uint64_t Log::lost() const {
+  return state_->lost();
 }
 
 void Log::Flush() {

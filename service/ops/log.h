@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <initializer_list>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <variant>
 
@@ -20,6 +21,12 @@ struct LogField {
   std::string_view key;
   LogValue value;
 };
+
+// "info".
+std::string_view ToString(LogLevel level);
+
+// The level of that name.
+std::optional<LogLevel> ParseLogLevel(std::string_view name);
 
 // The level of a call's line:
 // - error: INTERNAL_FAULT, a defect of the service;
@@ -44,17 +51,18 @@ std::string_view CodeLabel(core::StatusCode code);
 //
 //   log.Write(LogLevel::kInfo, "listening", {{"address", "0.0.0.0:50051"}});
 //   {"time":"2025-01-31T12:00:00.000Z","level":"info","message":"listening","address":"0.0.0.0:50051"}
-class Log final : public core::CallObserver {
+class Log final {
  public:
   // `output` must outlive the log.
   Log(LogLevel level, LogFormat format, std::FILE* output = stdout);
   // Writes what is waiting.
-  ~Log() override;
+  ~Log();
   Log(const Log&) = delete;
   Log& operator=(const Log&) = delete;
 
   // From now on, lines below `level` are left out.
   void SetLevel(LogLevel level);
+  LogLevel level() const;
 
   // Neither a token nor a body may be among the fields.
   void Write(LogLevel level, std::string_view message, std::initializer_list<LogField> fields = {});
@@ -67,10 +75,13 @@ class Log final : public core::CallObserver {
   // `origin`, `request_id`, `x_request_id`, `trace_id`, `caller`, `integrated_account_id`, `cancelled`, `attempts`,
   // `replayed`,
   // `http_status`, `queued_ms` and `upstream_ms`; what is empty, unknown or took no time is left out.
-  void OnCallEnd(const core::CallRecord& record) override;
+  void OnCallEnd(const core::CallRecord& record);
 
   // Waits until every line handed in so far is written or lost.
   void Flush();
+
+  // How many lines were lost so far.
+  std::uint64_t lost() const;
 
  private:
   void WriteAudit(const core::CallRecord& record);

@@ -286,8 +286,8 @@ std::vector<Setting> MakeTable() {
   return {
       {"TICKETING_LISTEN", "--listen", "0.0.0.0:50051", "gRPC; port 0 takes any that is free",
        ListenAddress(&S::listen)},
-      {"TICKETING_ADMIN_LISTEN", "--admin-listen", "0.0.0.0:9090", "HTTP for operators; not used by this version",
-       ListenAddress(&S::admin_listen)},
+      {"TICKETING_ADMIN_LISTEN", "--admin-listen", "0.0.0.0:9090",
+       "HTTP for operators: `/livez`, `/readyz`, `/metrics`, `/log-level`", ListenAddress(&S::admin_listen)},
       {"TRUTO_BASE_URL", "--truto-base-url", "https://api.truto.one", "Truto; `http://` for a loopback host alone",
        BaseUrl(&S::truto_base_url)},
       {"TRUTO_CA_FILE", "--truto-ca-file", "",

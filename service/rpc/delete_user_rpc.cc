@@ -16,6 +16,7 @@
 #include <memory>
 #include <utility>
 
+#include "core/call_record.h"
 #include "rpc/call_metadata.h"
 #include "rpc/completion_tag.h"
 #include "rpc/status_conversion.h"
@@ -105,6 +106,7 @@ class DeleteUserRpc {
 
   awaitable<void> Serve() {
     door_.active.insert(this);
+    door_.world.observer.OnCallStart(method());
     correlation_id_ = ReadCorrelationId(context_);
     if (!correlation_id_.empty()) context_.AddInitialMetadata("x-request-id", correlation_id_);
     call_.request = TakeRequest();
@@ -193,7 +195,7 @@ class DeleteUserRpc {
       context_.AddTrailingMetadata("grpc-retry-pushback-ms", RetryPushback(failure));
       FinishError(failure, &finished_);
     }
-    door_.observer.OnCallEnd(record);
+    door_.world.observer.OnCallEnd(record);
   }
 
   LiveRpcs::Member live_;

@@ -10,7 +10,6 @@
 
 #include "call/delete_user_call.h"
 #include "call/ports.h"
-#include "core/call_record.h"
 #include "rpc/caller.h"
 #include "rpc/live_rpcs.h"
 #include "ticketing/v1/ticketing_user_service.grpc.pb.h"
@@ -34,7 +33,6 @@ struct Door {
   LiveRpcs& rpcs;
   boost::asio::io_context& loop;
   call::CallWorld& world;
-  core::CallObserver& observer;
   CallerRules callers;
   DeadlineRules deadlines;
 

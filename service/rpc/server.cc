@@ -1,6 +1,7 @@
 #include "rpc/server.h"
 
 #include <absl/synchronization/mutex.h>
+#include <grpcpp/alarm.h>
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
 
@@ -77,18 +78,37 @@ std::string WhyNot(const std::string& listen, boost::asio::io_context& loop) {
   return error ? error.message() : "the certificate or its key is unusable";
 }
 
+// Goes once through the completion queue and to the loop.
+class Heartbeat final : public CompletionTag {
+ public:
+  Heartbeat(grpc::CompletionQueue& queue, LiveRpcs& rpcs, boost::asio::io_context& loop, std::function<void()> on_beat)
+      : live_(rpcs), loop_(loop), on_beat_(std::move(on_beat)) {
+    alarm_.Set(&queue, gpr_now(GPR_CLOCK_MONOTONIC), this);
+  }
+
+  void OnCompletion(bool /*ok*/) override {
+    boost::asio::post(loop_, std::move(on_beat_));
+    delete this;  // NOLINT(cppcoreguidelines-owning-memory): it owns itself
+  }
+
+ private:
+  LiveRpcs::Member live_;
+  boost::asio::io_context& loop_;
+  std::function<void()> on_beat_;
+  grpc::Alarm alarm_;
+};
+
 }  // namespace
 
 class Server::State {
  public:
-  State(ServerOptions options, boost::asio::io_context& loop, call::CallWorld& world, core::CallObserver& observer)
+  State(ServerOptions options, boost::asio::io_context& loop, call::CallWorld& world)
       : options_(std::move(options)),
         loop_(loop),
         door_{.service = {},
               .rpcs = rpcs_,
               .loop = loop,
               .world = world,
-              .observer = observer,
               .callers = options_.callers,
               .deadlines = options_.deadlines,
               .active = {},
@@ -132,6 +152,16 @@ class Server::State {
   }
 
   const std::string& address() const { return address_; }
+
+  void Beat(std::function<void()> on_beat) {
+    if (closing_.joinable()) {
+      // gRPC's thread is about to end.
+      on_beat();
+      return;
+    }
+    new Heartbeat(*queue_, rpcs_, loop_,
+                  std::move(on_beat));  // NOLINT(cppcoreguidelines-owning-memory): it owns itself
+  }
 
   void Shutdown(std::function<void(std::string_view)> on_step, std::function<void()> on_stopped) {
     if (std::exchange(shutting_down_, true)) {
@@ -204,11 +234,15 @@ Server::Server(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Server::~Server() = default;
 
 core::Result<std::unique_ptr<Server>, std::string> Server::Start(ServerOptions options, boost::asio::io_context& loop,
-                                                                 call::CallWorld& world, core::CallObserver& observer) {
+                                                                 call::CallWorld& world) {
   const std::string listen = options.listen;
-  auto state = std::make_unique<State>(std::move(options), loop, world, observer);
+  auto state = std::make_unique<State>(std::move(options), loop, world);
   if (!state->Listen()) return "can't listen on " + listen + ": " + WhyNot(listen, loop);
   return std::unique_ptr<Server>(new Server(std::move(state)));
+}
+
+void Server::Beat(std::function<void()> on_beat) {
+  state_->Beat(std::move(on_beat));
 }
 
 const std::string& Server::address() const {

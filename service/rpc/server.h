@@ -9,7 +9,6 @@
 #include <string>
 
 #include "call/delete_user_call.h"
-#include "core/call_record.h"
 #include "core/result.h"
 #include "rpc/caller.h"
 #include "rpc/delete_user_rpc.h"
@@ -19,7 +18,7 @@ namespace ticketing::rpc {
 
 struct ServerOptions {
   std::string listen;  // "0.0.0.0:50051"; port 0 takes any
-  TlsFiles tls;
+  ServerTls tls;
   CallerRules callers;
   DeadlineRules deadlines;
   bool reflection = true;
@@ -33,13 +32,17 @@ class Server {
  public:
   // Listens at once; an error says why it can't. `on_step` is told of each step of the drain, for the log.
   static core::Result<std::unique_ptr<Server>, std::string> Start(ServerOptions options, boost::asio::io_context& loop,
-                                                                  call::CallWorld& world, core::CallObserver& observer);
+                                                                  call::CallWorld& world);
   ~Server();
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
   // The address with the port that it really listens on.
   const std::string& address() const;
+
+  // Calls `on_beat` on the loop, once gRPC's thread has come by: whoever hears it knows that both of them run. On the
+  // loop thread.
+  void Beat(std::function<void()> on_beat);
 
   // Ends well: not ready at once; still accepting for the drain delay; then new calls are refused, those in flight are
   // waited for, up to the drain timeout; what is left is ended with what is known of it; then the port is closed.

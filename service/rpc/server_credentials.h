@@ -4,18 +4,20 @@
 #include <grpcpp/security/server_credentials.h>
 
 #include <memory>
-#include <string>
+
+#include "core/source.h"
 
 namespace ticketing::rpc {
 
-// PEM files; each is read again when it changes. Empty: see below.
-struct TlsFiles {
-  std::string certificate;  // without it: plaintext
-  std::string key;
-  std::string client_ca;  // with it: callers must present a certificate that it signed (mTLS)
+// What the server shows and trusts; each is asked for at every handshake, so that it can be replaced. They outlive the
+// server.
+struct ServerTls {
+  const core::Source<core::TlsIdentity>* identity = nullptr;  // without it: plaintext
+  // With it, callers must present a certificate that one of these signed (mTLS).
+  const core::Source<core::TlsAuthorities>* client_authorities = nullptr;
 };
 
-// The credentials for `files`.
-std::shared_ptr<grpc::ServerCredentials> MakeServerCredentials(const TlsFiles& files);
+// The credentials for `tls`.
+std::shared_ptr<grpc::ServerCredentials> MakeServerCredentials(const ServerTls& tls);
 
 }  // namespace ticketing::rpc

@@ -44,7 +44,7 @@ inline ScriptedAttempt Breaks(core::TransportError::Kind kind, bool sent) {
 
 // Time stands still while anything can run, and then goes on to the next thing that waits for it: so several calls can
 // overlap, always in the same way. Everything runs on one io_context.
-class FakeWorld final : public Runtime, public HttpClient, public core::TokenSource {
+class FakeWorld final : public Runtime, public HttpClient, public core::TokenSource, public core::CallObserver {
  public:
   // Runtime
   TimePoint Now() const override { return now_; }
@@ -84,6 +84,11 @@ class FakeWorld final : public Runtime, public HttpClient, public core::TokenSou
     return true;
   }
 
+  // CallObserver
+  void OnCallStart(std::string_view /*method*/) override {}
+  void OnAttemptEnd(const core::AttemptRecord& record) override { attempts.push_back(record); }
+  void OnCallEnd(const core::CallRecord& /*record*/) override {}
+
   // Runs the call to its end.
   DeleteUserResult Run(DeleteUserCall& call) {
     std::optional<DeleteUserResult> result;
@@ -120,6 +125,7 @@ class FakeWorld final : public Runtime, public HttpClient, public core::TokenSou
   std::deque<ScriptedAttempt> script;  // when it is empty, attempts are unreachable
   std::vector<core::HttpRequest> requests;
   std::vector<AttemptOptions> attempt_options;
+  std::vector<core::AttemptRecord> attempts;  // that have ended
   std::vector<std::chrono::milliseconds> sleeps;
   std::function<void()> during_sleep;
   double random = 0.5;
@@ -132,6 +138,7 @@ class FakeWorld final : public Runtime, public HttpClient, public core::TokenSou
                   .runtime = *this,
                   .http = *this,
                   .policies = policies,
+                  .observer = *this,
                   .token = this};
 
  private:
@@ -199,6 +206,7 @@ class FakeWorld final : public Runtime, public HttpClient, public core::TokenSou
       const auto* error = std::get_if<core::TransportError>(&attempt_.head);
       return error == nullptr || error->request_sent;
     }
+    core::HttpTimings timings() const override { return {}; }
     void CancelUnlessSent() override { cancelled_ = true; }
 
    private:

@@ -77,7 +77,7 @@ constexpr Reply kReplies[] = {
     {503, R"({"statusCode":503,"error":"Service Unavailable","message":"blocked"})", Reply::Meaning::kNotExecuted},
 };
 
-class ModelWorld final : public Runtime, public HttpClient, public core::TokenSource {
+class ModelWorld final : public Runtime, public HttpClient, public core::TokenSource, public core::CallObserver {
  public:
   ModelWorld(Choices& choices, const RateLimitOptions& rates)
       : choices_(choices), policies_({.rates = rates, .max_in_flight = 200}, {}) {
@@ -115,12 +115,18 @@ class ModelWorld final : public Runtime, public HttpClient, public core::TokenSo
   std::string Current() override { return "token"; }
   bool Reload() override { return false; }
 
+  // CallObserver
+  void OnCallStart(std::string_view /*method*/) override {}
+  void OnAttemptEnd(const core::AttemptRecord& /*record*/) override { ++ended_; }
+  void OnCallEnd(const core::CallRecord& /*record*/) override {}
+
   // Runs the call with the choices, and checks what a caller may rely on.
   void Run() {
     CallWorld world{.options = {.endpoint = {.user_agent = "model/1"}},
                     .runtime = *this,
                     .http = *this,
                     .policies = policies_,
+                    .observer = *this,
                     .token = this};
     boost::asio::co_spawn(context_, RunInto(world), [](const std::exception_ptr& error) {
       if (error) std::rethrow_exception(error);
@@ -173,6 +179,7 @@ class ModelWorld final : public Runtime, public HttpClient, public core::TokenSo
     }
     void SetDeadline(TimePoint deadline) override { deadline_ = deadline; }
     bool request_sent() const override { return sent_; }
+    core::HttpTimings timings() const override { return {}; }
     void CancelUnlessSent() override {
       if (!sent_) End(core::TransportError::Kind::kCancelled);
     }
@@ -270,6 +277,7 @@ class ModelWorld final : public Runtime, public HttpClient, public core::TokenSo
 
   void CheckPromises() const {
     EXPECT_LE(started_, 3U);
+    EXPECT_EQ(ended_, started_) << "an attempt that nobody was told of";
     EXPECT_LE(after_maybe_, 1U) << "more than one re-send once it may have been executed";
     EXPECT_LE(keys_.size(), 1U) << "more than one Idempotency-Key";
     EXPECT_EQ(executed_, result_->ok()) << "a 2xx is a success, and nothing else is";
@@ -301,6 +309,7 @@ class ModelWorld final : public Runtime, public HttpClient, public core::TokenSo
 
   // What really happened.
   std::uint32_t started_ = 0;
+  std::uint32_t ended_ = 0;
   std::uint32_t after_maybe_ = 0;
   std::set<std::string> keys_;
   bool executed_ = false;

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "tests/support/dead_ports.h"
+#include "tests/support/fixed_source.h"
 #include "tests/support/run_coroutine.h"
 #include "tests/support/scripted_upstream.h"
 
@@ -85,7 +86,7 @@ class Client {
   static CurlOptions OptionsFor(const ScriptedUpstream& upstream) {
     CurlOptions options;
     options.allow_plaintext = true;
-    options.ca_file = upstream.ca_file();
+    options.authorities = &upstream.authorities();
     options.connect_timeout = kAmple;
     options.settle_time = kAmple;
     return options;
@@ -612,12 +613,19 @@ TEST(CurlClient, CertificateFromOutsideTheSystemsStoreIsRefusedWithoutACaFile) {
   EXPECT_EQ(upstream.facts().request_count, 0);
 }
 
-TEST(CurlClient, UnreadableCaFileIsMisconfigured) {
-  const ScriptedUpstream upstream({.protocol = Protocol::kHttp2Tls});
+TEST(CurlClient, AReplacedAuthorityIsTrustedAtTheNextRequestAndTheOldOneNoMore) {
+  ScriptedUpstream upstream({.protocol = Protocol::kHttp2Tls});
+  support::FixedSource<core::TlsAuthorities> authorities(*upstream.other_authorities().Current());
   CurlOptions options = Client::OptionsFor(upstream);
-  options.ca_file += ".missing";
+  options.authorities = &authorities;
   Client client(options);
   ExpectNotSent(client.Delete(upstream.url()), Kind::kMisconfigured);
+  authorities.Replace(*upstream.authorities().Current());
+  EXPECT_EQ(client.Delete(upstream.url()).status, 200);
+  authorities.Replace(*upstream.other_authorities().Current());
+  // Not even on the connection that is there.
+  ExpectNotSent(client.Delete(upstream.url()), Kind::kMisconfigured);
+  EXPECT_EQ(upstream.facts().request_count, 1);
 }
 
 // ---- Time

@@ -22,22 +22,26 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
 
-class TokenFileTest : public testing::Test {
+class TokenFileTest : public testing::Test, public CredentialListener {
+ public:
+  void OnLoaded(std::string_view /*name*/, Expiry /*expiry*/) override { ++loaded_; }
+  void OnPassedOver(std::string_view /*name*/, const std::string& problem) override { problems_.push_back(problem); }
+
  protected:
   std::unique_ptr<TokenFile> Open(const std::string& path) {
-    auto opened = TokenFile::Open(
-        path, [this](const std::string& problem) { problems_.push_back(problem); }, [this] { return now_; });
+    auto opened = TokenFile::Open(path, *this, [this] { return now_; });
     EXPECT_TRUE(opened.ok());
     return opened.ok() ? std::move(opened).value() : nullptr;
   }
 
-  static std::string ErrorOf(const std::string& path) {
-    const auto opened = TokenFile::Open(path, [](const std::string&) {});
+  std::string ErrorOf(const std::string& path) {
+    const auto opened = TokenFile::Open(path, *this);
     return opened.ok() ? "" : opened.error();
   }
 
   support::TemporaryDirectory folder_;
   std::chrono::steady_clock::time_point now_;
+  int loaded_ = 0;
   std::vector<std::string> problems_;
 };
 
@@ -70,9 +74,11 @@ TEST_F(TokenFileTest, ReloadLooksAtOnceAndTellsWhetherTheTokenHasChanged) {
   const auto token = Open(folder_.WriteFile("token", "old"));
   EXPECT_FALSE(token->Reload());
   folder_.WriteFile("token", "new\n");
+  EXPECT_EQ(loaded_, 1);
   EXPECT_TRUE(token->Reload());
   EXPECT_EQ(token->Current(), "new");
   EXPECT_FALSE(token->Reload());
+  EXPECT_EQ(loaded_, 2);
 }
 
 // Kubernetes mounts token -> ..data/token, ..data -> a folder, and replaces the link ..data.
@@ -153,7 +159,7 @@ TEST_F(TokenFileTest, RefusesWhatIsNoRegularFileWithoutWaitingForIt) {
 }
 
 TEST_F(TokenFileTest, AFixedTokenNeverChanges) {
-  auto token = TokenFile::Fixed("abc\n");
+  auto token = TokenFile::Fixed("abc\n", *this);
   ASSERT_TRUE(token.ok());
   EXPECT_EQ(token.value()->Current(), "abc");
   EXPECT_FALSE(token.value()->Reload());
@@ -161,7 +167,7 @@ TEST_F(TokenFileTest, AFixedTokenNeverChanges) {
 
 TEST_F(TokenFileTest, AFixedTokenFollowsTheSameRules) {
   for (const char* text : {"", "\n", "two words", "two\r\nlines", "t\xC3\xB6ken"}) {
-    EXPECT_FALSE(TokenFile::Fixed(text).ok()) << text;
+    EXPECT_FALSE(TokenFile::Fixed(text, *this).ok()) << text;
   }
 }
 

@@ -11,14 +11,12 @@
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
 #include <condition_variable>
-#include <filesystem>
-#include <fstream>
 #include <future>
 #include <memory>
 #include <mutex>
@@ -30,6 +28,8 @@
 
 #include "call/loop_runtime.h"
 #include "http/curl_client.h"
+#include "rpc/listener_probe.h"
+#include "tests/support/fixed_source.h"
 #include "tests/support/scripted_upstream.h"
 #include "tests/support/test_certificates.h"
 #include "ticketing/v1/ticketing_user_service.grpc.pb.h"
@@ -44,6 +44,11 @@ using support::Protocol;
 using support::ReceivedRequest;
 using support::Script;
 using support::ScriptedUpstream;
+using testing::HasSubstr;
+using testing::Optional;
+
+// Long enough never to be what ends a test.
+constexpr seconds kAmple{60};
 
 constexpr char kAccount[] = "62f44730-dd91-461e-bd6a-aedd9e0ad79d";
 
@@ -56,6 +61,8 @@ class FixedToken final : public core::TokenSource {
 // Keeps the records of calls for the test's thread.
 class Records final : public core::CallObserver {
  public:
+  void OnCallStart(std::string_view /*method*/) override {}
+  void OnAttemptEnd(const core::AttemptRecord& /*record*/) override {}
   void OnCallEnd(const core::CallRecord& record) override {
     const std::lock_guard lock(mutex_);
     records_.push_back(record);
@@ -88,8 +95,9 @@ class TestService {
           .runtime = runtime,
           .http = http,
           .policies = policies_,
+          .observer = records,
           .token = &token_};
-      auto server = Server::Start(std::move(options), loop_, world, records);
+      auto server = Server::Start(std::move(options), loop_, world);
       if (!server.ok()) {
         address.set_value("");
         return;
@@ -123,6 +131,13 @@ class TestService {
           },
           [this] { loop_.stop(); });
     });
+  }
+
+  // Returns when gRPC's thread and the loop have come by.
+  void Beat() {
+    std::promise<void> beat;
+    boost::asio::post(loop_, [&] { server_->Beat([&beat] { beat.set_value(); }); });
+    beat.get_future().get();
   }
 
   void WaitForStep(std::size_t count) {
@@ -562,37 +577,36 @@ TEST_F(ServerTest, ATakenPortIsAnErrorNotASecondListener) {
 
 class MutualTlsTest : public ServerTest {
  protected:
-  MutualTlsTest() : authority_("test authority") {
-    std::string name = (std::filesystem::temp_directory_path() / "server_test.XXXXXX").string();
-    folder_ = mkdtemp(name.data());
-    const auto served = authority_.Issue({.common_name = "service", .dns_names = {"localhost"}});
-    Write("ca.pem", authority_.certificate_pem());
-    Write("cert.pem", served.certificate_pem);
-    Write("key.pem", served.key_pem);
+  MutualTlsTest() {
     options_ = Plain();
-    options_.tls = {.certificate = Path("cert.pem"), .key = Path("key.pem"), .client_ca = Path("ca.pem")};
+    options_.tls = {.identity = &identity_, .client_authorities = &authorities_};
     options_.callers.allowed_clients = {"spiffe://test/ns/*"};
   }
-  ~MutualTlsTest() override {
-    service.reset();
-    std::filesystem::remove_all(folder_);
+  ~MutualTlsTest() override { service.reset(); }
+
+  // What the service shows, signed by `authority`.
+  static core::TlsIdentity Served(const support::CertificateAuthority& authority) {
+    const auto served = authority.Issue({.common_name = "service", .dns_names = {"localhost"}});
+    return {.certificate = served.certificate_pem, .key = served.key_pem};
   }
 
-  std::string Path(const std::string& name) const { return folder_ + "/" + name; }
-  void Write(const std::string& name, const std::string& text) const { std::ofstream(Path(name)) << text; }
-
-  void Connect(const support::CertifiedKey& client) {
+  void Connect(const support::CertifiedKey& client) { Connect(client, authority_); }
+  // On a connection of its own, to a service that `authority` vouches for.
+  void Connect(const support::CertifiedKey& client, const support::CertificateAuthority& authority) {
     grpc::SslCredentialsOptions credentials;
-    credentials.pem_root_certs = authority_.certificate_pem();
+    credentials.pem_root_certs = authority.certificate_pem();
     credentials.pem_cert_chain = client.certificate_pem;
     credentials.pem_private_key = client.key_pem;
     const std::string port = service->address().substr(service->address().rfind(':'));
-    channel = grpc::CreateChannel("localhost" + port, grpc::SslCredentials(credentials));
+    grpc::ChannelArguments arguments;
+    arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+    channel = grpc::CreateCustomChannel("localhost" + port, grpc::SslCredentials(credentials), arguments);
     stub = v1::TicketingUserService::NewStub(channel);
   }
 
-  support::CertificateAuthority authority_;
-  std::string folder_;
+  support::CertificateAuthority authority_{"test authority"};
+  support::FixedSource<core::TlsIdentity> identity_{Served(authority_)};
+  support::FixedSource<core::TlsAuthorities> authorities_{authority_.certificate_pem()};
   ServerOptions options_;
 };
 
@@ -618,6 +632,51 @@ TEST_F(MutualTlsTest, AClientOfAnotherAuthorityGetsNoConnection) {
   Connect(other.Issue({.common_name = "client", .uris = {"spiffe://test/ns/a/sa/caller"}}));
   EXPECT_EQ(Delete().error_code(), grpc::StatusCode::UNAVAILABLE);
   EXPECT_TRUE(upstream.requests().empty());
+}
+
+TEST_F(MutualTlsTest, WhatIsShownAndTrustedChangesWithTheNextConnection) {
+  Start(options_);
+  const support::CertifiedKey client = authority_.Issue({.common_name = "client", .uris = {"spiffe://test/ns/a"}});
+  Connect(client);
+  EXPECT_TRUE(Delete().ok());
+  const support::CertificateAuthority next("next authority");
+  identity_.Replace(Served(next));
+  authorities_.Replace(next.certificate_pem());
+  // The connection that is there stays.
+  EXPECT_TRUE(Delete().ok());
+  Connect(next.Issue({.common_name = "client", .uris = {"spiffe://test/ns/a"}}), next);
+  EXPECT_TRUE(Delete().ok());
+  Connect(client, next);
+  EXPECT_EQ(Delete().error_code(), grpc::StatusCode::UNAVAILABLE);
+}
+
+// ---- Liveness
+
+TEST_F(MutualTlsTest, TheProbeOfTheListenerNeedsNoCertificate) {
+  Start(options_);
+  EXPECT_EQ(ProbeListener(service->address(), /*tls=*/true, kAmple), std::nullopt);
+}
+
+TEST_F(ServerTest, TheProbeOfTheListenerHearsGrpcAnswer) {
+  Start();
+  EXPECT_EQ(ProbeListener(service->address(), /*tls=*/false, kAmple), std::nullopt);
+}
+
+TEST_F(ServerTest, TheProbeOfTheListenerTellsWhenNobodyAcceptsOrAnswers) {
+  boost::asio::io_context loop;
+  using boost::asio::ip::tcp;
+  tcp::acceptor silent(loop, {boost::asio::ip::address_v4::loopback(), 0});
+  const std::string address = "127.0.0.1:" + std::to_string(silent.local_endpoint().port());
+  for (const bool tls : {false, true}) {
+    EXPECT_THAT(ProbeListener(address, tls, milliseconds{50}), Optional(HasSubstr("did not answer")));
+  }
+  silent.close();
+  EXPECT_THAT(ProbeListener(address, false, kAmple), Optional(HasSubstr("refused")));
+}
+
+TEST_F(ServerTest, ABeatComesThroughBothThreads) {
+  Start();
+  service->Beat();
 }
 
 }  // namespace

@@ -18,6 +18,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "tests/support/fixed_source.h"
 #include "tests/support/temporary_directory.h"
 #include "tests/support/test_certificates.h"
 #include "tests/support/upstream_connection.h"
@@ -104,6 +105,8 @@ class ScriptedUpstream::Server {
   std::uint16_t port() const { return port_; }
   const std::string& ca_file() const { return ca_file_; }
   const std::string& other_ca_file() const { return other_ca_file_; }
+  const core::Source<core::TlsAuthorities>& authorities() const { return authorities_; }
+  const core::Source<core::TlsAuthorities>& other_authorities() const { return other_authorities_; }
   Protocol protocol() const { return protocol_; }
 
   void EndConnections(UpstreamConnection::Ending ending) {
@@ -211,6 +214,8 @@ class ScriptedUpstream::Server {
   const CertificateAuthority other_authority_{"another authority"};
   const std::string ca_file_;
   const std::string other_ca_file_;
+  const FixedSource<core::TlsAuthorities> authorities_{authority_.certificate_pem()};
+  const FixedSource<core::TlsAuthorities> other_authorities_{other_authority_.certificate_pem()};
   const std::shared_ptr<asio::io_context> loop_ = std::make_shared<asio::io_context>(1);
   asio::executor_work_guard<asio::io_context::executor_type> work_ = asio::make_work_guard(*loop_);
   tcp::acceptor acceptor_;
@@ -236,6 +241,12 @@ const std::string& ScriptedUpstream::ca_file() const {
 }
 const std::string& ScriptedUpstream::other_ca_file() const {
   return server_->other_ca_file();
+}
+const core::Source<core::TlsAuthorities>& ScriptedUpstream::authorities() const {
+  return server_->authorities();
+}
+const core::Source<core::TlsAuthorities>& ScriptedUpstream::other_authorities() const {
+  return server_->other_authorities();
 }
 
 void ScriptedUpstream::Enqueue(Script script) {

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "core/http_message.h"
+#include "core/source.h"
 #include "tests/support/script.h"
 
 namespace ticketing::support {
@@ -103,6 +104,9 @@ class ScriptedUpstream {
   const std::string& ca_file() const;
   // The same of the authority of ConnectionBehavior::Certificate::kUnknownCa.
   const std::string& other_ca_file() const;
+  // The same two, as what a client trusts.
+  const core::Source<core::TlsAuthorities>& authorities() const;
+  const core::Source<core::TlsAuthorities>& other_authorities() const;
 
   // What is done with a request: the oldest script that Enqueue() left is used up; when there is none, the handler is
   // asked; without a handler the default script is used: at first an answer 200 with `{}`.
