@@ -259,9 +259,11 @@ class Attempts {
   awaitable<Outcome> Attempt(Admission::Ticket ticket) {
     token_ = CurrentToken(world_, call_);
     core::HttpRequest request = truto::BuildDeleteUserRequest(call_.request, world_.options.endpoint, token_);
-    request.headers.insert(request.headers.end(), call_.trace_headers.begin(), call_.trace_headers.end());
-
     ++call_.attempts;
+    const core::HttpHeaders trace_headers =
+        call_.trace != nullptr ? call_.trace->BeginAttempt(request, call_.attempts) : call_.trace_headers;
+    request.headers.insert(request.headers.end(), trace_headers.begin(), trace_headers.end());
+
     call_.http_status.reset();
     const TimePoint start = world_.runtime.Now();
     const auto exchange = world_.http.Start(
@@ -269,12 +271,16 @@ class Attempts {
     Outcome outcome = co_await Exchange(*exchange, std::move(ticket));
     const auto duration = world_.runtime.Now() - start;
     call_.upstream += duration;
-    world_.observer.OnAttemptEnd({.number = call_.attempts,
-                                  .http_status = call_.http_status,
-                                  .delivery = DeliveryOf(outcome),
-                                  .delivery_before = last_ ? std::optional(last_->delivery) : std::nullopt,
-                                  .duration = duration_cast<std::chrono::microseconds>(duration),
-                                  .timings = exchange->timings()});
+    const auto* failure = std::get_if<core::Failure>(&outcome);
+    const core::AttemptRecord record{.number = call_.attempts,
+                                     .http_status = call_.http_status,
+                                     .reason = failure != nullptr ? std::optional(failure->reason) : std::nullopt,
+                                     .delivery = DeliveryOf(outcome),
+                                     .delivery_before = last_ ? std::optional(last_->delivery) : std::nullopt,
+                                     .duration = duration_cast<std::chrono::microseconds>(duration),
+                                     .timings = exchange->timings()};
+    world_.observer.OnAttemptEnd(record);
+    if (call_.trace != nullptr) call_.trace->EndAttempt(record);
     co_return outcome;
   }
 

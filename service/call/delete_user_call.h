@@ -11,6 +11,7 @@
 #include "call/policies.h"
 #include "call/ports.h"
 #include "core/call_record.h"
+#include "core/call_trace.h"
 #include "core/failure.h"
 #include "core/http_message.h"
 #include "core/result.h"
@@ -36,15 +37,17 @@ struct CallWorld {
   Policies& policies;
   core::CallObserver& observer;
   core::TokenSource* token = nullptr;  // the service's own; null where every call brings its caller's
+  core::Tracer* tracer = nullptr;      // null: no traces
 };
 
 // One call as it came, and what became known of it on the way. Lives until the coroutine has ended.
 struct DeleteUserCall {
   ticketing::v1::DeleteTicketingUserRequest request;
   std::optional<std::string> caller_token;  // goes to Truto instead of the service's own; without control characters
-  std::string token_name;           // tells callers' tokens apart without being one; empty for the service's own
-  std::string caller;               // who calls, as far as is known: the same name for the same caller
-  core::HttpHeaders trace_headers;  // traceparent, tracestate
+  std::string token_name;            // tells callers' tokens apart without being one; empty for the service's own
+  std::string caller;                // who calls, as far as is known: the same name for the same caller
+  core::HttpHeaders trace_headers;   // traceparent, tracestate: the caller's
+  core::CallTrace* trace = nullptr;  // set: its headers go to Truto instead
   TimePoint started;
   TimePoint deadline;         // for everything up to the answer's headers
   TimePoint stream_deadline;  // for a streamed body

@@ -22,7 +22,7 @@ struct CallRecord {
   std::optional<Origin> origin;       // of an error
   std::string request_id;             // the delete's
   std::string correlation_id;         // metadata x-request-id; empty when there was none
-  std::string trace_id;               // from traceparent, 32 hexadecimal digits; empty when there was none
+  std::string trace_id;               // 32 hexadecimal digits; empty without traceparent when there are no traces
   std::string caller;                 // who called, as far as is known
   std::string integrated_account_id;
   std::string user_id;         // for the audit line alone
@@ -39,6 +39,7 @@ struct CallRecord {
 struct AttemptRecord {
   std::uint32_t number = 1;                 // the first of its call is 1
   std::optional<int> http_status;           // none came when empty
+  std::optional<ErrorReason> reason;        // of an attempt that failed
   std::optional<Delivery> delivery;         // empty: the delete is done
   std::optional<Delivery> delivery_before;  // of the attempt before; empty for the first
   std::chrono::microseconds duration{0};    // the body included

@@ -111,6 +111,10 @@ class DeleteUserRpc {
     if (!correlation_id_.empty()) context_.AddInitialMetadata("x-request-id", correlation_id_);
     call_.request = TakeRequest();
     call_.trace_headers = ReadTraceContext(context_);
+    if (door_.world.tracer != nullptr) {
+      trace_ = door_.world.tracer->Begin(method(), call_.trace_headers);
+      call_.trace = trace_.get();
+    }
     call_.sink = sink();
     SetDeadlines();
 
@@ -163,7 +167,7 @@ class DeleteUserRpc {
     core::CallRecord record;
     record.method = method();
     record.correlation_id = correlation_id_;
-    record.trace_id = TraceId(call_.trace_headers);
+    record.trace_id = trace_ ? trace_->trace_id() : TraceId(call_.trace_headers);
     record.caller = call_.caller;
     record.integrated_account_id = call_.request.integrated_account_id();
     record.user_id = call_.request.id();
@@ -196,10 +200,12 @@ class DeleteUserRpc {
       FinishError(failure, &finished_);
     }
     door_.world.observer.OnCallEnd(record);
+    if (trace_) trace_->End(record);
   }
 
   LiveRpcs::Member live_;
   call::DeleteUserCall call_;
+  std::unique_ptr<core::CallTrace> trace_;  // null: no traces
   std::string correlation_id_;
   std::atomic<int> holders_{3};
   MemberTag<DeleteUserRpc, &DeleteUserRpc::OnArrived> arrived_{this};
