@@ -19,6 +19,7 @@
 #include "ops/credentials.h"
 #include "ops/metrics.h"
 #include "ops/process.h"
+#include "ops/traces.h"
 #include "rpc/grpc_log.h"
 #include "rpc/listener_probe.h"
 #include "rpc/server.h"
@@ -176,6 +177,7 @@ int Serve(const ops::Settings& settings, ops::Log& log) {
   Observers observers(log, metrics);
   const auto credentials = ops::Credentials::Open(settings, observers);
   if (!credentials.ok()) return CannotStart(log, credentials.error());
+  auto tracer = ops::OpenTraces(settings, log);
 
   call::Policies policies(AdmissionOptionsOf(settings), call::ReplayOptions{});
   boost::asio::io_context loop(1);
@@ -186,7 +188,8 @@ int Serve(const ops::Settings& settings, ops::Log& log) {
                         .http = http,
                         .policies = policies,
                         .observer = observers,
-                        .token = credentials.value()->token()};
+                        .token = credentials.value()->token(),
+                        .tracer = tracer.get()};
   Operators operators(loop, policies, runtime, log, metrics);
   auto admin = ops::AdminServer::Start(settings.admin_listen,
                                        {.why_not_alive = [&] { return operators.WhyNotAlive(); },
@@ -200,7 +203,8 @@ int Serve(const ops::Settings& settings, ops::Log& log) {
   log.Write(ops::LogLevel::kInfo, "listening",
             {{"address", server.value()->address()},
              {"admin", admin.value()->address()},
-             {"truto", settings.truto_base_url}});
+             {"truto", settings.truto_base_url},
+             {"traces", tracer != nullptr}});
 
   credentials.value()->Watch(loop);
   const ops::TerminationSignals signals(loop, [&] {
@@ -211,6 +215,7 @@ int Serve(const ops::Settings& settings, ops::Log& log) {
   loop.run();
   // Nobody may ask for the server any more.
   admin.value().reset();
+  tracer.reset();  // exports what still waits
   log.Write(ops::LogLevel::kInfo, "stopped");
   return 0;
 }

@@ -34,6 +34,7 @@ struct Kind {
   std::string rule;  // completes "must be"
   // Takes the value over; false when it breaks the rule.
   std::function<bool(const std::string& text, Settings& settings)> take;
+  bool secret = false;  // its text is never shown
 };
 
 bool IsLetter(char c) {
@@ -81,6 +82,19 @@ Kind Duration(milliseconds Settings::* target, const std::string& least, const s
           }};
 }
 
+// The durations of OpenTelemetry's variables: a plain number.
+Kind Milliseconds(milliseconds Settings::* target, std::uint64_t least, std::uint64_t most) {
+  const std::string range = std::to_string(least) + " to " + std::to_string(most);
+  return {.unit = "milliseconds, " + range,
+          .rule = "a whole number of milliseconds from " + range,
+          .take = [=](const std::string& text, Settings& settings) {
+            const auto value = ParseNumber<std::uint64_t>(text);
+            if (!value || *value < least || *value > most) return false;
+            settings.*target = milliseconds(*value);
+            return true;
+          }};
+}
+
 Kind Size(std::size_t Settings::* target, const std::string& least, const std::string& most) {
   return {.unit = "size, " + least + " to " + most,
           .rule = "a size like 512B, 64KiB, 1MiB or plain bytes, from " + least + " to " + most,
@@ -115,6 +129,17 @@ Kind Rate(double Settings::* target) {
           }};
 }
 
+Kind Ratio(double Settings::* target) {
+  return {.unit = "number, 0 to 1",
+          .rule = "a number from 0 to 1",
+          .take = [=](const std::string& text, Settings& settings) {
+            const auto value = ParseNumber<double>(text);
+            if (!value || !(*value >= 0 && *value <= 1)) return false;
+            settings.*target = *value;
+            return true;
+          }};
+}
+
 template <typename Value>
 Kind OneOf(Value Settings::* target, std::vector<std::pair<std::string, Value>> choices) {
   std::string names = choices.front().first;
@@ -129,6 +154,14 @@ Kind OneOf(Value Settings::* target, std::vector<std::pair<std::string, Value>> 
             settings.*target = choice->second;
             return true;
           }};
+}
+
+// `kind` for values whose case does not matter.
+Kind InAnyCase(Kind kind) {
+  kind.take = [take = std::move(kind.take)](const std::string& text, Settings& settings) {
+    return take(core::ToLower(text), settings);
+  };
+  return kind;
 }
 
 // ---- Addresses
@@ -206,6 +239,23 @@ Kind BaseUrl(std::string Settings::* target) {
           }};
 }
 
+// Where telemetry goes: `path` is what is added to the URL.
+Kind Endpoint(std::string Settings::* target, const std::string& path) {
+  return {.unit = "URL",
+          .rule = "http://host or https://host, with or without port and path, without query or user",
+          .take = [=](const std::string& text, Settings& settings) {
+            if (!text.starts_with("http://") && !text.starts_with("https://")) return false;
+            if (!std::ranges::all_of(text, [](char c) { return c > 0x20 && c < 0x7F && c != '?' && c != '#'; })) {
+              return false;
+            }
+            const std::size_t host = text.find("://") + 3;
+            const auto authority = ParseAuthority(std::string_view(text).substr(host, text.find('/', host) - host));
+            if (!authority || authority->port == 0U) return false;
+            settings.*target = (text.ends_with('/') && !path.empty() ? text.substr(0, text.size() - 1) : text) + path;
+            return true;
+          }};
+}
+
 // ---- Files, tokens, names
 
 // A file that can't be read now would otherwise show itself much later, as a connection that fails.
@@ -234,12 +284,14 @@ Kind TokenFileName(std::string Settings::* target) {
 Kind Token(std::string Settings::* target) {
   return {.unit = "token",
           .rule = "one token: visible ASCII characters, at most 16 KiB",
-          .take = [=](const std::string& text, Settings& settings) {
-            auto token = ParseToken(text);
-            if (!token.ok()) return false;
-            settings.*target = std::move(token).value();
-            return true;
-          }};
+          .take =
+              [=](const std::string& text, Settings& settings) {
+                auto token = ParseToken(text);
+                if (!token.ok()) return false;
+                settings.*target = std::move(token).value();
+                return true;
+              },
+          .secret = true};
 }
 
 bool IsClientPattern(std::string_view pattern) {
@@ -274,11 +326,16 @@ Kind ClientPatterns(std::vector<std::string> Settings::* target) {
 
 struct Setting {
   std::string environment;
-  std::string flag;          // empty: a secret, which is never a flag
+  std::string flag;          // empty: none, as for a secret and for OpenTelemetry's variables
   std::string default_text;  // read as if it were given; empty: none
   std::string meaning;       // for --help and the README
   Kind kind;
 };
+
+Kind OtlpProtocolName() {
+  return OneOf<OtlpProtocol>(&Settings::trace_protocol,
+                             {{"http/protobuf", OtlpProtocol::kProtobuf}, {"http/json", OtlpProtocol::kJson}});
+}
 
 std::vector<Setting> MakeTable() {
   using S = Settings;
@@ -357,6 +414,32 @@ std::vector<Setting> MakeTable() {
                                        {"error", LogLevel::kError}})},
       {"TICKETING_LOG_FORMAT", "--log-format", "json", "one JSON object a line, or text for people",
        OneOf<LogFormat>(&S::log_format, {{"json", LogFormat::kJson}, {"text", LogFormat::kText}})},
+      // OpenTelemetry's own variables. Of two for the same, the one for traces alone is read last and so wins.
+      {"OTEL_SDK_DISABLED", "", "false", "`true`: no traces",
+       InAnyCase(OneOf<bool>(&S::telemetry_disabled, {{"true", true}, {"false", false}}))},
+      {"OTEL_TRACES_EXPORTER", "", "", "without it traces are exported where an endpoint is set",
+       OneOf<TraceExporter>(&S::trace_exporter, {{"otlp", TraceExporter::kOtlp}, {"none", TraceExporter::kNone}})},
+      {"OTEL_EXPORTER_OTLP_ENDPOINT", "", "", "collector; traces go to its `/v1/traces`",
+       Endpoint(&S::trace_endpoint, "/v1/traces")},
+      {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "", "", "the same for traces alone, with the path",
+       Endpoint(&S::trace_endpoint, "")},
+      {"OTEL_EXPORTER_OTLP_PROTOCOL", "", "http/protobuf", "how traces are exported", OtlpProtocolName()},
+      {"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "", "", "the same for traces alone", OtlpProtocolName()},
+      {"OTEL_EXPORTER_OTLP_TIMEOUT", "", "10000", "for one export", Milliseconds(&S::trace_timeout, 1, 60'000)},
+      {"OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "", "", "the same for traces alone",
+       Milliseconds(&S::trace_timeout, 1, 60'000)},
+      {"OTEL_TRACES_SAMPLER", "", "parentbased_always_on", "which calls are traced",
+       OneOf<TraceSampler>(&S::trace_sampler, {{"always_on", TraceSampler::kAlwaysOn},
+                                               {"always_off", TraceSampler::kAlwaysOff},
+                                               {"traceidratio", TraceSampler::kRatio},
+                                               {"parentbased_always_on", TraceSampler::kParentOrAlwaysOn},
+                                               {"parentbased_always_off", TraceSampler::kParentOrAlwaysOff},
+                                               {"parentbased_traceidratio", TraceSampler::kParentOrRatio}})},
+      {"OTEL_TRACES_SAMPLER_ARG", "", "1", "the part of the calls that `traceidratio` traces", Ratio(&S::trace_ratio)},
+      {"OTEL_BSP_SCHEDULE_DELAY", "", "5000", "between two exports", Milliseconds(&S::trace_delay, 1, 3'600'000)},
+      {"OTEL_BSP_MAX_QUEUE_SIZE", "", "2048", "spans that may wait; more are dropped",
+       Count(&S::trace_queue, 1, 65'536)},
+      {"OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "", "512", "spans in one export", Count(&S::trace_batch, 1, 65'536)},
   };
   // NOLINTEND(modernize-use-designated-initializers)
 }
@@ -431,7 +514,7 @@ CommandLine ReadCommandLine(int argc, const char* const* argv) {
 // The value for a message, on one line; not if it may be or hold a secret.
 std::string Shown(const Setting& setting, const std::string& text) {
   constexpr std::size_t kLongest = 200;
-  const bool may_be_secret = setting.flag.empty() ||
+  const bool may_be_secret = setting.kind.secret ||
                              // a token in the place of its file's name
                              (setting.environment == "TRUTO_API_TOKEN_FILE" && !text.starts_with('/')) ||
                              // a URL's user or query

@@ -18,6 +18,16 @@ enum class TokenKind { kApi, kAccount };
 enum class AuthMode { kService, kCaller };
 enum class LogLevel { kTrace, kDebug, kInfo, kWarn, kError };
 enum class LogFormat { kJson, kText };
+enum class TraceExporter { kWhereAnEndpointIsSet, kOtlp, kNone };
+enum class OtlpProtocol { kProtobuf, kJson };
+enum class TraceSampler {
+  kAlwaysOn,
+  kAlwaysOff,
+  kRatio,
+  kParentOrAlwaysOn,
+  kParentOrAlwaysOff,
+  kParentOrRatio,
+};
 
 // A checked configuration. See the README for the meaning of each; the defaults stand here.
 struct Settings {
@@ -49,6 +59,16 @@ struct Settings {
   bool reflection = true;
   LogLevel log_level = LogLevel::kInfo;
   LogFormat log_format = LogFormat::kJson;
+  bool telemetry_disabled = false;
+  TraceExporter trace_exporter = TraceExporter::kWhereAnEndpointIsSet;
+  std::string trace_endpoint;  // a URL with its path
+  OtlpProtocol trace_protocol = OtlpProtocol::kProtobuf;
+  std::chrono::milliseconds trace_timeout{10'000};
+  TraceSampler trace_sampler = TraceSampler::kParentOrAlwaysOn;
+  double trace_ratio = 1;
+  std::chrono::milliseconds trace_delay{5'000};
+  std::uint32_t trace_queue = 2048;
+  std::uint32_t trace_batch = 512;
 
   bool operator==(const Settings&) const = default;
 };

@@ -120,6 +120,72 @@ TEST_F(DeleteUserTest, HandsTheTraceContextOn) {
   EXPECT_EQ(core::FindHeader(world.requests.at(0).headers, "traceparent"), "00-1-2-00");
 }
 
+// Writes down what it is told.
+class RecordedTrace final : public core::CallTrace {
+ public:
+  std::string trace_id() const override { return "1"; }
+  core::HttpHeaders BeginAttempt(const core::HttpRequest& request, std::uint32_t number) override {
+    EXPECT_EQ(core::FindHeader(request.headers, "traceparent"), std::nullopt);
+    events.push_back("begin " + std::to_string(number));
+    return {{"traceparent", "00-1-" + std::to_string(number) + "-01"}};
+  }
+  void EndAttempt(const core::AttemptEnd& end) override {
+    std::string event = "end";
+    if (end.http_status) event += " " + std::to_string(*end.http_status);
+    if (end.reason) event += " " + std::string(core::ToString(*end.reason));
+    event += " " + std::string(end.delivery ? core::ToString(*end.delivery) : "DONE");
+    events.push_back(std::move(event));
+  }
+  void End(const core::CallRecord& /*record*/) override { events.emplace_back("end of call"); }
+
+  std::vector<std::string> events;
+};
+
+TEST_F(DeleteUserTest, EachAttemptIsASpanWhichGoesOnToTrutoInPlaceOfTheCallers) {
+  RecordedTrace trace;
+  call.trace = &trace;
+  call.trace_headers = {{"traceparent", "00-1-2-00"}, {"tracestate", "vendor=1"}};
+  Script({Breaks(Kind::kUnreachable, false), Answers(425, "{}"), Answers(200, R"({"id":"42"})")});
+  ExpectSuccess();
+  ASSERT_EQ(world.requests.size(), 3U);
+  for (std::size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(core::FindHeader(world.requests[i].headers, "traceparent"), "00-1-" + std::to_string(i + 1) + "-01");
+    EXPECT_EQ(core::FindHeader(world.requests[i].headers, "tracestate"), std::nullopt);
+  }
+  EXPECT_THAT(trace.events, testing::ElementsAre("begin 1", "end UPSTREAM_UNREACHABLE NOT_SENT", "begin 2",
+                                                 "end 425 UPSTREAM_UNREACHABLE REJECTED", "begin 3", "end 200 DONE"));
+}
+
+TEST_F(DeleteUserTest, AnAttemptThatFoundNobodyIsRejectedInItsTraceAlsoWhereThatIsASuccess) {
+  for (const bool allow_missing : {true, false}) {
+    RecordedTrace trace;
+    call.trace = &trace;
+    call.request.set_allow_missing(allow_missing);
+    call.request.clear_request_id();
+    Script({Answers(404, kNotFound)});
+    EXPECT_EQ(world.Run(call).ok(), allow_missing);
+    EXPECT_THAT(trace.events, testing::ElementsAre("begin 1", "end 404 USER_NOT_FOUND REJECTED"));
+  }
+}
+
+TEST_F(DeleteUserTest, AnAttemptThatWasGivenUpEndsInItsTrace) {
+  RecordedTrace trace;
+  call.trace = &trace;
+  ScriptedAttempt attempt = Breaks(Kind::kBroken, false);
+  attempt.before_head = [&] { call.cancellation.Request(Cancellation::Cause::kCaller); };
+  Script({std::move(attempt)});
+  ExpectFailure();
+  EXPECT_THAT(trace.events, testing::ElementsAre("begin 1", "end CALLER_CANCELLED NOT_SENT"));
+}
+
+TEST_F(DeleteUserTest, ACallWithoutARequestToTrutoHasNoAttemptInItsTrace) {
+  RecordedTrace trace;
+  call.trace = &trace;
+  call.request.set_validate_only(true);
+  ExpectSuccess();
+  EXPECT_THAT(trace.events, testing::IsEmpty());
+}
+
 TEST_F(DeleteUserTest, KeepsOneIdempotencyKeyOverAllAttempts) {
   Script({Breaks(Kind::kUnreachable, false), Answers(502), Answers(200, "{}")});
   ExpectSuccess();
@@ -724,6 +790,16 @@ TEST_F(StreamTest, HandsTheBodyOnAsItArrives) {
   EXPECT_EQ(summary.report().rate_limit().limit(), 110U);
   EXPECT_EQ(summary.report().notes_size(), 0);
   EXPECT_TRUE(world.attempt_options.at(0).streaming);
+}
+
+TEST_F(StreamTest, TheSpanOfAnAttemptEndsWithItsBody) {
+  RecordedTrace trace;
+  call.trace = &trace;
+  ScriptedAttempt attempt = Streams({{.bytes = "one"}, {.bytes = "two", .end = true}});
+  attempt.before_piece = [&](std::size_t piece) { trace.events.push_back("piece " + std::to_string(piece)); };
+  Script({std::move(attempt)});
+  ExpectSuccess();
+  EXPECT_THAT(trace.events, testing::ElementsAre("begin 1", "piece 0", "piece 1", "end 200 DONE"));
 }
 
 TEST_F(StreamTest, ABodyThatBreaksOffIsOkWithANote) {

@@ -86,7 +86,17 @@ TEST(Settings, ComeFromTheEnvironment) {
                                       {"TICKETING_DRAIN_TIMEOUT", "2m"},
                                       {"TICKETING_REFLECTION", "false"},
                                       {"TICKETING_LOG_LEVEL", "warn"},
-                                      {"TICKETING_LOG_FORMAT", "text"}});
+                                      {"TICKETING_LOG_FORMAT", "text"},
+                                      {"OTEL_SDK_DISABLED", "TRUE"},
+                                      {"OTEL_TRACES_EXPORTER", "otlp"},
+                                      {"OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318/"},
+                                      {"OTEL_EXPORTER_OTLP_PROTOCOL", "http/json"},
+                                      {"OTEL_EXPORTER_OTLP_TIMEOUT", "2500"},
+                                      {"OTEL_TRACES_SAMPLER", "traceidratio"},
+                                      {"OTEL_TRACES_SAMPLER_ARG", "0.25"},
+                                      {"OTEL_BSP_SCHEDULE_DELAY", "100"},
+                                      {"OTEL_BSP_MAX_QUEUE_SIZE", "64"},
+                                      {"OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "32"}});
   Settings expected;
   expected.listen = "[::]:7000";
   expected.admin_listen = "localhost:0";
@@ -110,6 +120,16 @@ TEST(Settings, ComeFromTheEnvironment) {
   expected.reflection = false;
   expected.log_level = LogLevel::kWarn;
   expected.log_format = LogFormat::kText;
+  expected.telemetry_disabled = true;
+  expected.trace_exporter = TraceExporter::kOtlp;
+  expected.trace_endpoint = "http://collector:4318/v1/traces";
+  expected.trace_protocol = OtlpProtocol::kJson;
+  expected.trace_timeout = milliseconds{2500};
+  expected.trace_sampler = TraceSampler::kRatio;
+  expected.trace_ratio = 0.25;
+  expected.trace_delay = milliseconds{100};
+  expected.trace_queue = 64;
+  expected.trace_batch = 32;
   EXPECT_EQ(settings, expected);
 }
 
@@ -127,7 +147,7 @@ TEST(Settings, ComeFromFlagsAsWell) {
   EXPECT_EQ(settings, expected);
 }
 
-TEST(Settings, EverySettingButTheTokenIsAFlag) {
+TEST(Settings, EverySettingOfTheServiceButTheTokenIsAFlag) {
   const std::string table = SettingsTableMarkdown();
   for (const char* flag : {"listen",
                            "admin-listen",
@@ -224,7 +244,7 @@ TEST(Settings, HelpListsEverySettingWithDefaultAndUnitWhateverElseIsGiven) {
     EXPECT_THAT(text, HasSubstr("  " + cells[0] + (cells[1].empty() ? "" : ", " + cells[1]) + "\n"));
     EXPECT_THAT(text, HasSubstr("[" + cells[3] + "]" + (cells[2].empty() ? "" : " default: " + cells[2]) + "\n"));
   }
-  EXPECT_EQ(settings, 28);
+  EXPECT_EQ(settings, 41);
 }
 
 TEST(Settings, VersionIsALineOnStandardOutput) {
@@ -240,6 +260,8 @@ TEST(Settings, NoMessageHoldsASecret) {
       Error({}, {{"TRUTO_API_TOKEN_FILE", "s3cret"}}),
       Error({}, {{"TRUTO_BASE_URL", "https://user:s3cret@api.truto.one"}}),
       Error({}, {{"TRUTO_BASE_URL", "https://api.truto.one/?token=s3cret"}}),
+      Error({}, {{"OTEL_EXPORTER_OTLP_ENDPOINT", "https://user:s3cret@collector"}}),
+      Error({}, {{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "https://collector/v1/traces?key=s3cret"}}),
       Error({"--truto-api-token", "s3cret"}),
       Error({"--truto-api-token=s3cret"}),
       Error({"s3cret"}),
@@ -334,6 +356,38 @@ TEST(BaseUrl, IsPlaintextForALoopbackHostAlone) {
         "http://localhost.example", "http://[::2]", "http://0.0.0.0", "http://localhost@api.truto.one"}) {
     EXPECT_FALSE(Accepts("TRUTO_BASE_URL", bad)) << bad;
   }
+}
+
+TEST(TraceSettings, OneForTracesAloneWins) {
+  const Settings settings = Good({}, {{"OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318"},
+                                      {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "https://[::1]/traces/here/"},
+                                      {"OTEL_EXPORTER_OTLP_PROTOCOL", "http/json"},
+                                      {"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/protobuf"},
+                                      {"OTEL_EXPORTER_OTLP_TIMEOUT", "2500"},
+                                      {"OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "60000"}});
+  EXPECT_EQ(settings.trace_endpoint, "https://[::1]/traces/here/");
+  EXPECT_EQ(settings.trace_protocol, OtlpProtocol::kProtobuf);
+  EXPECT_EQ(settings.trace_timeout, milliseconds{60'000});
+}
+
+TEST(TraceSettings, AnEndpointIsAUrlWithOrWithoutAPath) {
+  for (const char* good : {"http://a", "https://a.example:4318", "http://10.0.0.1/otlp/", "http://[::1]:4318/"}) {
+    EXPECT_TRUE(Accepts("OTEL_EXPORTER_OTLP_ENDPOINT", good)) << good;
+  }
+  for (const char* bad : {"a:4318", "grpc://a", "http://", "http:///v1", "http://a:0", "http://a:99999", "http://u@a/",
+                          "http://a/?q", "http://a/#f", "http://a/ b", "http://10.0.0"}) {
+    EXPECT_FALSE(Accepts("OTEL_EXPORTER_OTLP_ENDPOINT", bad)) << bad;
+  }
+}
+
+TEST(TraceSettings, WhatTheServiceDoesNotDoIsRefusedAndNamed) {
+  EXPECT_THAT(Error({}, {{"OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"}}),
+              HasSubstr("OTEL_EXPORTER_OTLP_PROTOCOL \"grpc\": must be http/protobuf or http/json"));
+  EXPECT_THAT(Error({}, {{"OTEL_TRACES_EXPORTER", "zipkin"}}),
+              HasSubstr("OTEL_TRACES_EXPORTER \"zipkin\": must be otlp or none"));
+  EXPECT_THAT(Error({}, {{"OTEL_TRACES_SAMPLER", "jaeger_remote"}}), HasSubstr("must be always_on, always_off"));
+  for (const char* bad : {"-0.1", "1.1", "nan", "half"}) EXPECT_FALSE(Accepts("OTEL_TRACES_SAMPLER_ARG", bad)) << bad;
+  for (const char* bad : {"0", "60001", "5s"}) EXPECT_FALSE(Accepts("OTEL_EXPORTER_OTLP_TIMEOUT", bad)) << bad;
 }
 
 TEST(TokenSetting, IsNeededInServiceModeAlone) {
