@@ -160,6 +160,7 @@ TEST_F(DeleteUserTest, AnAttemptThatFoundNobodyIsRejectedInItsTraceAlsoWhereThat
   for (const bool allow_missing : {true, false}) {
     RecordedTrace trace;
     call.trace = &trace;
+    call.attempts = 0;
     call.request.set_allow_missing(allow_missing);
     call.request.clear_request_id();
     Script({Answers(404, kNotFound)});

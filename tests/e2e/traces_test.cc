@@ -1,6 +1,8 @@
 // Traces of the real service, exported to a collector inside the test.
 #include <gmock/gmock.h>
 #include <grpcpp/client_context.h>
+#include <grpcpp/create_channel.h>
+#include <grpcpp/security/credentials.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -41,6 +43,8 @@ class TracesTest : public testing::Test {
     Environment environment = {{"OTEL_EXPORTER_OTLP_ENDPOINT", collector_url}, {"OTEL_BSP_SCHEDULE_DELAY", "3600000"}};
     for (auto& [name, value] : more) environment[name] = std::move(value);
     service_ = std::make_unique<RunningService>(truto_.url(), std::move(environment));
+    stub_ =
+        v1::TicketingUserService::NewStub(grpc::CreateChannel(service_->address(), grpc::InsecureChannelCredentials()));
   }
 
   grpc::Status Delete(const v1::DeleteTicketingUserRequest& request, bool with_context = true) {
@@ -50,11 +54,12 @@ class TracesTest : public testing::Test {
       context.AddMetadata("tracestate", "vendor=1");
     }
     v1::DeleteTicketingUserResponse response;
-    return service_->stub().DeleteTicketingUser(&context, request, &response);
+    return stub_->DeleteTicketingUser(&context, request, &response);
   }
 
-  // Ends the service in order.
+  // Ends the service in order, which would otherwise wait for its idle client.
   void Stop() {
+    stub_.reset();
     service_->process().Signal(SIGTERM);
     EXPECT_EQ(service_->process().Wait(), 0);
     EXPECT_THAT(service_->process().errors(), IsEmpty());
@@ -69,6 +74,7 @@ class TracesTest : public testing::Test {
   ScriptedUpstream truto_{{.protocol = Protocol::kHttp1}};
   OtlpReceiver collector_;
   std::unique_ptr<RunningService> service_;
+  std::unique_ptr<v1::TicketingUserService::Stub> stub_;
 };
 
 TEST_F(TracesTest, ACallIsASpanBelowItsCallersAndEveryAttemptOneBelowIt) {
@@ -109,14 +115,16 @@ TEST_F(TracesTest, ACallIsASpanBelowItsCallersAndEveryAttemptOneBelowIt) {
 
 TEST_F(TracesTest, AStreamedCallIsTracedTheSameWay) {
   Start(collector_.url());
-  v1::DeleteTicketingUserStreamRequest request;
-  *request.mutable_request() = MakeRequest("42", kAccount);
-  grpc::ClientContext context;
-  const auto stream = service_->stub().DeleteTicketingUserStream(&context, request);
-  v1::DeleteTicketingUserStreamResponse event;
-  while (stream->Read(&event)) {
+  {
+    v1::DeleteTicketingUserStreamRequest request;
+    *request.mutable_request() = MakeRequest("42", kAccount);
+    grpc::ClientContext context;
+    const auto stream = stub_->DeleteTicketingUserStream(&context, request);
+    v1::DeleteTicketingUserStreamResponse event;
+    while (stream->Read(&event)) {
+    }
+    ASSERT_TRUE(stream->Finish().ok());
   }
-  ASSERT_TRUE(stream->Finish().ok());
   Stop();
   const auto spans = collector_.spans();
   ASSERT_THAT(spans, SizeIs(2));
