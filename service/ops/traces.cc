@@ -81,9 +81,9 @@ class WarningsToLog final : public sdk::common::internal_log::LogHandler {
   std::map<std::pair<std::string_view, int>, steady_clock::time_point> told_;
 };
 
-void SendWarningsTo(sdk::common::internal_log::LogHandler* handler) {
+void SendWarningsTo(std::unique_ptr<sdk::common::internal_log::LogHandler> handler) {
   sdk::common::internal_log::GlobalLogHandler::SetLogHandler(
-      nostd::shared_ptr<sdk::common::internal_log::LogHandler>(handler));
+      nostd::shared_ptr<sdk::common::internal_log::LogHandler>(std::move(handler)));
 }
 
 // Exports as `exporter` does, up to a time that can be set: the library itself would try to get rid of the whole queue,
@@ -217,13 +217,12 @@ Server ServerOf(std::string_view url) {
 class SpansOfCall final : public core::CallTrace {
  public:
   SpansOfCall(nostd::shared_ptr<api::Tracer> tracer, std::string_view method, const core::HttpHeaders& trace_context)
-      : tracer_(std::move(tracer)) {
-    span_ = tracer_->StartSpan(kService + std::string("/") + std::string(method),
-                               {{semconv::rpc::kRpcSystem, semconv::rpc::RpcSystemValues::kGrpc},
-                                {semconv::rpc::kRpcService, kService},
-                                {semconv::rpc::kRpcMethod, View(method)}},
-                               Options(api::SpanKind::kServer, ReadContext(trace_context)));
-  }
+      : tracer_(std::move(tracer)),
+        span_(tracer_->StartSpan(kService + std::string("/") + std::string(method),
+                                 {{semconv::rpc::kRpcSystem, semconv::rpc::RpcSystemValues::kGrpc},
+                                  {semconv::rpc::kRpcService, kService},
+                                  {semconv::rpc::kRpcMethod, View(method)}},
+                                 Options(api::SpanKind::kServer, ReadContext(trace_context)))) {}
 
   std::string trace_id() const override { return Hex(span_->GetContext().trace_id()); }
 
@@ -244,11 +243,10 @@ class SpansOfCall final : public core::CallTrace {
     if (!attempt_) return;
     attempt_->SetAttribute("ticketing.delivery", View(record.delivery ? core::ToString(*record.delivery) : "DONE"));
     if (record.http_status) attempt_->SetAttribute(semconv::http::kHttpResponseStatusCode, *record.http_status);
-    const bool error_status = record.http_status && *record.http_status >= 400;
-    if (error_status || record.reason) {
-      attempt_->SetAttribute(semconv::error::kErrorType, error_status ? std::to_string(*record.http_status)
-                                                                      : std::string(core::ToString(*record.reason)));
-      attempt_->SetStatus(api::StatusCode::kError);
+    if (record.http_status && *record.http_status >= 400) {
+      FailAttempt(std::to_string(*record.http_status));
+    } else if (record.reason) {
+      FailAttempt(core::ToString(*record.reason));
     }
     attempt_->End();
     attempt_ = {};
@@ -278,6 +276,11 @@ class SpansOfCall final : public core::CallTrace {
     return options;
   }
 
+  void FailAttempt(std::string_view error_type) {
+    attempt_->SetAttribute(semconv::error::kErrorType, View(error_type));
+    attempt_->SetStatus(api::StatusCode::kError);
+  }
+
   nostd::shared_ptr<api::Tracer> tracer_;
   nostd::shared_ptr<api::Span> span_;
   nostd::shared_ptr<api::Span> attempt_;  // null between attempts
@@ -285,25 +288,17 @@ class SpansOfCall final : public core::CallTrace {
 
 class Traces final : public core::Tracer {
  public:
-  Traces(const Settings& settings, Log& log) {
-    SendWarningsTo(new WarningsToLog(log));
-    auto exporter = MakeExporter(settings);
-    exporter_ = exporter.get();
-    sdk::trace::BatchSpanProcessorOptions options;
-    options.schedule_delay_millis = settings.trace_delay;
-    options.max_queue_size = settings.trace_queue;
-    options.max_export_batch_size = std::min(settings.trace_batch, settings.trace_queue);
-    provider_ = sdk::trace::TracerProviderFactory::Create(
-        sdk::trace::BatchSpanProcessorFactory::Create(std::move(exporter), options), MakeResource(),
-        MakeSampler(settings));
-    tracer_ = provider_->GetTracer(kProgram, TICKETING_VERSION, semconv::kSchemaUrl);
-  }
+  // `exporter` is the provider's.
+  Traces(std::unique_ptr<sdk::trace::TracerProvider> provider, BoundedExporter& exporter)
+      : provider_(std::move(provider)),
+        exporter_(exporter),
+        tracer_(provider_->GetTracer(kProgram, TICKETING_VERSION, semconv::kSchemaUrl)) {}
   Traces(const Traces&) = delete;
   Traces& operator=(const Traces&) = delete;
   ~Traces() override {
-    exporter_->EndAt(steady_clock::now() + kFlushTime);
+    exporter_.EndAt(steady_clock::now() + kFlushTime);
     provider_->Shutdown(kFlushTime);
-    SendWarningsTo(new sdk::common::internal_log::NoopLogHandler);
+    SendWarningsTo(std::make_unique<sdk::common::internal_log::NoopLogHandler>());
   }
 
   std::unique_ptr<core::CallTrace> Begin(std::string_view method, const core::HttpHeaders& trace_context) override {
@@ -312,7 +307,7 @@ class Traces final : public core::Tracer {
 
  private:
   std::unique_ptr<sdk::trace::TracerProvider> provider_;
-  BoundedExporter* exporter_ = nullptr;  // the provider's
+  BoundedExporter& exporter_;
   nostd::shared_ptr<api::Tracer> tracer_;
 };
 
@@ -323,7 +318,18 @@ std::unique_ptr<core::Tracer> OpenTraces(const Settings& settings, Log& log) {
       settings.trace_exporter == TraceExporter::kOtlp ||
       (settings.trace_exporter == TraceExporter::kWhereAnEndpointIsSet && !settings.trace_endpoint.empty());
   if (!wanted || settings.telemetry_disabled) return nullptr;
-  return std::make_unique<Traces>(settings, log);
+
+  SendWarningsTo(std::make_unique<WarningsToLog>(log));
+  auto exporter = MakeExporter(settings);
+  BoundedExporter& bounded = *exporter;
+  sdk::trace::BatchSpanProcessorOptions options;
+  options.schedule_delay_millis = settings.trace_delay;
+  options.max_queue_size = settings.trace_queue;
+  options.max_export_batch_size = std::min(settings.trace_batch, settings.trace_queue);
+  auto provider = sdk::trace::TracerProviderFactory::Create(
+      sdk::trace::BatchSpanProcessorFactory::Create(std::move(exporter), options), MakeResource(),
+      MakeSampler(settings));
+  return std::make_unique<Traces>(std::move(provider), bounded);
 }
 
 }  // namespace ticketing::ops

@@ -129,7 +129,7 @@ class RecordedTrace final : public core::CallTrace {
     events.push_back("begin " + std::to_string(number));
     return {{"traceparent", "00-1-" + std::to_string(number) + "-01"}};
   }
-  void EndAttempt(const core::AttemptEnd& end) override {
+  void EndAttempt(const core::AttemptRecord& end) override {
     std::string event = "end";
     if (end.http_status) event += " " + std::to_string(*end.http_status);
     if (end.reason) event += " " + std::string(core::ToString(*end.reason));
@@ -165,7 +165,7 @@ TEST_F(DeleteUserTest, AnAttemptThatFoundNobodyIsRejectedInItsTraceAlsoWhereThat
     call.request.clear_request_id();
     Script({Answers(404, kNotFound)});
     EXPECT_EQ(world.Run(call).ok(), allow_missing);
-    EXPECT_THAT(trace.events, testing::ElementsAre("begin 1", "end 404 USER_NOT_FOUND REJECTED"));
+    EXPECT_THAT(trace.events, testing::ElementsAre("begin 1", "end 404 REJECTED"));
   }
 }
 
