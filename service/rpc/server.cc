@@ -121,7 +121,7 @@ class Server::State {
     absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
     grpc::ServerBuilder builder;
     int port = 0;
-    builder.AddListeningPort(options_.listen, MakeServerCredentials(options_.tls), &port);
+    builder.AddListeningPort(options_.listen, credentials_, &port);
     builder.SetMaxReceiveMessageSize(kMaxRequestBytes);
     SetChannelArguments(builder);
     builder.RegisterService(&door_.service);
@@ -221,6 +221,8 @@ class Server::State {
   ReflectionService reflection_{{v1::TicketingUserService::service_full_name(), "grpc.health.v1.Health",
                                  "grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"}};
   std::unique_ptr<grpc::ServerCompletionQueue> queue_;
+  // Asked at each handshake; gRPC keeps them only until the server is built.
+  std::shared_ptr<grpc::ServerCredentials> credentials_{MakeServerCredentials(options_.tls)};
   std::unique_ptr<grpc::Server> server_;
   std::string address_;
   std::thread events_;

@@ -17,7 +17,7 @@ struct ServerTls {
   const core::Source<core::TlsAuthorities>* client_authorities = nullptr;
 };
 
-// The credentials for `tls`.
+// The credentials for `tls`. They must outlive the server.
 std::shared_ptr<grpc::ServerCredentials> MakeServerCredentials(const ServerTls& tls);
 
 }  // namespace ticketing::rpc
