@@ -114,7 +114,6 @@ std::unique_ptr<BoundedExporter> MakeExporter(const Settings& settings) {
   if (!settings.trace_endpoint.empty()) options.url = settings.trace_endpoint;
   options.content_type = settings.trace_protocol == OtlpProtocol::kJson ? otlp::HttpRequestContentType::kJson
                                                                         : otlp::HttpRequestContentType::kBinary;
-  options.use_json_name = true;              // lowerCamelCase, as the protocol has it and the library by default not
   options.timeout = settings.trace_timeout;  // a plain number is milliseconds, which the library takes for seconds
   return std::make_unique<BoundedExporter>(otlp::OtlpHttpExporterFactory::Create(options));
 }
