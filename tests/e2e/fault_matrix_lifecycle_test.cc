@@ -20,6 +20,7 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -279,6 +280,12 @@ class FaultMatrixDescriptors : public FaultMatrix {
   void Exhaust() { SetLimit(16); }
   void Relieve() { SetLimit(limit_.rlim_max); }
 
+  std::shared_ptr<grpc::Channel> NewConnection() {
+    grpc::ChannelArguments arguments;
+    arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+    return grpc::CreateCustomChannel(service().address(), grpc::InsecureChannelCredentials(), arguments);
+  }
+
  private:
   void SetLimit(rlim_t count) {
     const pid_t pid = service().process().pid();
@@ -301,6 +308,25 @@ TEST_F(FaultMatrixDescriptors, Row63ThatAreUsedUpMeanUnavailableUntilThereAreSom
   EXPECT_EQ(end.delivery(), "NOT_SENT");
   Relieve();
   EXPECT_TRUE(DeleteUntilServed().status.ok());
+}
+
+// gRPC 1.51 does not accept again after that. It is Kubernetes that brings the service back, once /livez says so.
+TEST_F(FaultMatrixDescriptors, Row63ThatStoppedGrpcFromAcceptingMeanThatTheServiceIsNotAlive) {
+  Start();
+  ASSERT_EQ(GetAdminPage(service(), "/livez").status, 200);
+  Exhaust();
+  // Nobody can be accepted now, so this is what makes gRPC try.
+  const auto refused = NewConnection();
+  EXPECT_FALSE(refused->WaitForConnected(std::chrono::system_clock::now() + milliseconds{500}));
+  Relieve();
+  const AdminPage page = GetAdminPage(service(), "/livez");
+  const CallEnd end = DeleteThrough(NewConnection());
+  if (page.status == 200) {
+    EXPECT_TRUE(end.status.ok()) << "alive, and yet: " << end;
+  } else {
+    EXPECT_EQ(page.status, 503);
+    EXPECT_THAT(page.text, HasSubstr("gRPC did not answer a new connection"));
+  }
 }
 
 // ---- Rows 64 and 65: what is replaced under the running service
@@ -371,6 +397,15 @@ class FaultMatrixRotation : public FaultMatrix {
     return true;
   }
 
+  // Waits until the service has read so many contents of a credential, or passed so many over.
+  void WaitUntilLoaded(const std::string& credential, int count) {
+    EXPECT_TRUE(service().process().WaitForLine(R"("loaded a credential","credential":")" + credential + '"', count));
+  }
+  void WaitUntilPassedOver(const std::string& credential, int count) {
+    EXPECT_TRUE(
+        service().process().WaitForLine(R"("keeping the old credential","credential":")" + credential + '"', count));
+  }
+
   static std::string ReadFile(const std::string& path) {
     std::ifstream file(path);
     return {std::istreambuf_iterator<char>(file), {}};
@@ -380,6 +415,7 @@ class FaultMatrixRotation : public FaultMatrix {
   support::TemporaryDirectory files_;
   support::CertificateAuthority old_authority_{"old authority"};
   support::CertificateAuthority new_authority_{"new authority"};
+  std::map<std::string, int> passed_over_;
   int identities_ = 0;
 };
 
@@ -429,20 +465,18 @@ TEST_F(FaultMatrixRotation, Row64OfTokenCertificateAndAuthoritiesCausesNoError) 
     EXPECT_TRUE(IsServedWithNewFiles());
 
     Replace("truto-ca.pem", ReadFile(upstream().ca_file()) + ReadFile(upstream().other_ca_file()));
+    WaitUntilLoaded("truto_ca", 2);
     // Streams have connections of their own: a handshake.
     const CallEnd stream = DeleteStream(Request("42", AccountId(100)));
     EXPECT_TRUE(stream.status.ok()) << stream;
-    if (InFull()) std::this_thread::sleep_for(seconds{61});  // what was read before is good for a minute
   }
-  if (InFull()) {
-    for (const auto certificate :
-         {ConnectionBehavior::Certificate::kUnknownCa, ConnectionBehavior::Certificate::kValid}) {
-      upstream().SetBehavior({.certificate = certificate});
-      upstream().CloseConnections();
-      const CallEnd end = Delete();
-      EXPECT_TRUE(end.status.ok()) << end;
-      EXPECT_EQ(end.attempts(), 1U);
-    }
+  for (const auto certificate :
+       {ConnectionBehavior::Certificate::kUnknownCa, ConnectionBehavior::Certificate::kValid}) {
+    upstream().SetBehavior({.certificate = certificate});
+    upstream().CloseConnections();
+    const CallEnd end = Delete();
+    EXPECT_TRUE(end.status.ok()) << end;
+    EXPECT_EQ(end.attempts(), 1U);
   }
   Respond(Good());
 }
@@ -459,6 +493,25 @@ TEST_F(FaultMatrixRotation, Row64OfATokenThatIsRefusedAlreadyCausesNoError) {
   rotated = true;
   Replace("token", "new-token");
   EXPECT_TRUE(Delete().status.ok());
+}
+
+TEST_F(FaultMatrixRotation, Row65AHalfWrittenCertificateOrAuthorityLeavesTheOldOneInUse) {
+  StartWithFiles();
+  const support::CertifiedKey next = Serve(new_authority_);
+  const std::string authority = old_authority_.certificate_pem();
+  for (const auto& [name, content, credential] :
+       {std::tuple{"identity/key.pem", next.key_pem.substr(0, 100), "served_certificate"},
+        std::tuple{"identity/key.pem", next.key_pem, "served_certificate"},  // the certificate has yet to come
+        std::tuple{"identity/cert.pem", next.certificate_pem.substr(0, 100), "served_certificate"},
+        std::tuple{"identity/ca.pem", authority.substr(0, authority.size() / 2), "client_ca"},
+        std::tuple{"truto-ca.pem", std::string(), "truto_ca"}}) {
+    files_.WriteFile(name, content);
+    WaitUntilPassedOver(credential, ++passed_over_[credential]);
+    // A new handshake on both sides.
+    upstream().CloseConnections();
+    const CallEnd end = DeleteThrough(Connect(old_authority_, old_authority_));
+    EXPECT_TRUE(end.status.ok()) << name << ": " << end;
+  }
 }
 
 TEST_F(FaultMatrixRotation, Row65AHalfWrittenTokenLeavesTheOldOneInUse) {

@@ -34,11 +34,12 @@ class Process::Capture {
     changed_.notify_all();
   }
 
-  std::optional<std::string> WaitForLine(std::string_view text) {
+  std::optional<std::string> WaitForLine(std::string_view text, int number) {
     std::unique_lock lock(mutex_);
     for (;;) {
       for (const std::string& all : texts_) {
-        const auto found = all.find(text);
+        auto found = all.find(text);
+        for (int i = 1; i < number && found != std::string::npos; ++i) found = all.find(text, found + 1);
         const auto end = found == std::string::npos ? found : all.find('\n', found);
         if (end == std::string::npos) continue;
         const auto before = all.rfind('\n', found);
@@ -108,8 +109,8 @@ Process::~Process() {
   }
 }
 
-std::optional<std::string> Process::WaitForLine(std::string_view text) {
-  return capture_->WaitForLine(text);
+std::optional<std::string> Process::WaitForLine(std::string_view text, int number) {
+  return capture_->WaitForLine(text, number);
 }
 
 void Process::Signal(int signal) const {

@@ -22,9 +22,9 @@ class Process {
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
 
-  // Waits for the first line of standard output or error, from the beginning, that contains `text`; nothing when the
-  // program has ended without one.
-  std::optional<std::string> WaitForLine(std::string_view text);
+  // Waits for the first line of standard output or error, from the beginning, that contains `text`, or for the one with
+  // so many of them before it; nothing when the program has ended without it.
+  std::optional<std::string> WaitForLine(std::string_view text, int number = 1);
 
   void Signal(int signal) const;
   pid_t pid() const { return pid_; }

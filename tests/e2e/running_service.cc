@@ -4,6 +4,7 @@
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
 #include <gtest/gtest.h>
+#include <httplib.h>
 
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -42,8 +43,16 @@ RunningService::RunningService(const std::string& truto_url, Environment environ
   const auto line = process_.WaitForLine("\"listening\"");
   EXPECT_TRUE(line) << process_.errors() << process_.output();
   if (!line) return;
-  address_ = nlohmann::json::parse(*line).at("address").get<std::string>();
+  const auto listening = nlohmann::json::parse(*line);
+  address_ = listening.at("address").get<std::string>();
+  admin_address_ = listening.at("admin").get<std::string>();
   stub_ = v1::TicketingUserService::NewStub(grpc::CreateChannel(address_, grpc::InsecureChannelCredentials()));
+}
+
+AdminPage GetAdminPage(const RunningService& service, const std::string& path) {
+  httplib::Client client("http://" + service.admin_address());
+  const auto answer = client.Get(path);
+  return answer ? AdminPage{.status = answer->status, .text = answer->body} : AdminPage();
 }
 
 v1::DeleteTicketingUserRequest MakeRequest(const std::string& id, const std::string& account) {

@@ -37,14 +37,24 @@ class RunningService {
   explicit RunningService(const std::string& truto_url, Environment environment = {});
   // "127.0.0.1:4711"
   const std::string& address() const { return address_; }
+  // Of its HTTP for operators.
+  const std::string& admin_address() const { return admin_address_; }
   Process& process() { return process_; }
   ticketing::v1::TicketingUserService::Stub& stub() { return *stub_; }
 
  private:
   Process process_;
   std::string address_;
+  std::string admin_address_;
   std::unique_ptr<ticketing::v1::TicketingUserService::Stub> stub_;
 };
+
+// A page of the service's HTTP for operators.
+struct AdminPage {
+  int status = 0;  // 0: no answer came
+  std::string text;
+};
+AdminPage GetAdminPage(const RunningService& service, const std::string& path);
 
 // The environment in which RunningService starts the service: `extra` besides, and instead of, what every test needs.
 Environment ServiceEnvironment(const std::string& truto_url, Environment extra = {});
