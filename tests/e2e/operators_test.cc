@@ -95,6 +95,8 @@ TEST(Operators, LogLevelChangesWhileTheServiceRuns) {
   httplib::Client client("http://" + service.admin_address());
   ASSERT_EQ(client.Put("/log-level", "error", "text/plain")->status, 200);
   ASSERT_TRUE(Delete(service).ok());
+  // Told by the thread that would have written the line.
+  ASSERT_EQ(GetAdminPage(service, "/metrics").status, 200);
   ASSERT_EQ(client.Put("/log-level", "info", "text/plain")->status, 200);
   ASSERT_TRUE(Delete(service).ok());
   ASSERT_TRUE(service.process().WaitForLine("finished call"));
