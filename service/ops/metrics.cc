@@ -31,7 +31,7 @@ constexpr std::size_t kMostCallers = 50;
 
 // A delete takes as long as its provider: from a few milliseconds up to the longest deadline.
 const Buckets& CallBuckets() {
-  static const Buckets kBuckets{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60};
+  static const Buckets kBuckets{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15, 30, 60};
   return kBuckets;
 }
 

@@ -44,7 +44,9 @@ class ReloadingCredentials final : public grpc::ServerCredentials {
     if (identity == identity_ && authorities == authorities_) return GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_UNCHANGED;
     const grpc_ssl_pem_key_cert_pair pair{.private_key = identity->key.c_str(),
                                           .cert_chain = identity->certificate.c_str()};
-    *config = grpc_ssl_server_certificate_config_create(authorities ? authorities->c_str() : nullptr, &pair, 1);
+    // gRPC 1.51 ends the program when there are no authorities; where no certificate is asked for, it uses none.
+    const std::string& trusted = authorities ? *authorities : identity->certificate;
+    *config = grpc_ssl_server_certificate_config_create(trusted.c_str(), &pair, 1);
     identity_ = std::move(identity);
     authorities_ = std::move(authorities);
     return GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_NEW;

@@ -1,6 +1,8 @@
 // What operators see of the real service: probes, metrics, the log's level.
 #include <gmock/gmock.h>
 #include <grpcpp/client_context.h>
+#include <grpcpp/create_channel.h>
+#include <grpcpp/security/credentials.h>
 #include <gtest/gtest.h>
 #include <httplib.h>
 
@@ -11,6 +13,9 @@
 #include "tests/e2e/programs.h"
 #include "tests/e2e/running_service.h"
 #include "tests/support/scripted_upstream.h"
+#include "tests/support/temporary_directory.h"
+#include "tests/support/test_certificates.h"
+#include "tests/support/test_paths.h"
 
 namespace ticketing::e2e {
 namespace {
@@ -24,10 +29,13 @@ using testing::HasSubstr;
 
 constexpr char kAccount[] = "62f44730-dd91-461e-bd6a-aedd9e0ad79d";
 
-grpc::Status Delete(RunningService& service) {
+// Over a connection that ends with it: the service's end would wait for one that is idle.
+grpc::Status Delete(const RunningService& service) {
+  const auto stub =
+      v1::TicketingUserService::NewStub(grpc::CreateChannel(service.address(), grpc::InsecureChannelCredentials()));
   grpc::ClientContext context;
   v1::DeleteTicketingUserResponse response;
-  return service.stub().DeleteTicketingUser(&context, MakeRequest("ada@example.com", kAccount), &response);
+  return stub->DeleteTicketingUser(&context, MakeRequest("ada@example.com", kAccount), &response);
 }
 
 TEST(Operators, ServiceThatListensIsAliveAndReadyWhateverTrutoDoes) {
@@ -86,6 +94,31 @@ TEST(Operators, MetricsTellOfCallsAndOfTheWayToTruto) {
                           HasSubstr(R"(ticketing_credential_loaded_timestamp_seconds{credential="truto_token"})"),
                           HasSubstr(R"(ticketing_credential_expiry_timestamp_seconds{credential="truto_ca"})")));
   EXPECT_THAT(page, testing::Not(testing::AnyOf(HasSubstr("ada"), HasSubstr(kAccount), HasSubstr(kToken))));
+}
+
+// The alerts' names of metrics and labels are those of a service that has met what they are for.
+TEST(Operators, EveryMetricOfAnAlertOrThePanelOfTheDashboardIsThere) {
+  ScriptedUpstream upstream({.protocol = Protocol::kHttp2Tls});
+  upstream.Enqueue(Script().Answer(502, {}, "<html>"));
+  upstream.SetDefault(Script().Answer(200, {}, "{}"));
+  const support::CertificateAuthority authority("authority");
+  const auto served = authority.Issue({.common_name = "service", .dns_names = {"localhost"}});
+  const support::TemporaryDirectory files;
+  RunningService service(upstream.url(),
+                         {{"TRUTO_CA_FILE", upstream.ca_file()},
+                          {"TICKETING_TLS_CERT_FILE", files.WriteFile("cert.pem", served.certificate_pem)},
+                          {"TICKETING_TLS_KEY_FILE", files.WriteFile("key.pem", served.key_pem)}});
+  grpc::SslCredentialsOptions options;
+  options.pem_root_certs = authority.certificate_pem();
+  const std::string port = service.address().substr(service.address().rfind(':'));
+  const auto stub =
+      v1::TicketingUserService::NewStub(grpc::CreateChannel("localhost" + port, grpc::SslCredentials(options)));
+  grpc::ClientContext context;
+  v1::DeleteTicketingUserResponse response;
+  ASSERT_TRUE(stub->DeleteTicketingUser(&context, MakeRequest("42", kAccount), &response).ok());
+  const std::string page = files.WriteFile("metrics", GetAdminPage(service, "/metrics").text);
+  const Finished check = RunProgram({support::TestsDirectory() + "/monitoring/run", "--metrics", page});
+  EXPECT_EQ(check.exit_code, 0) << check.output << check.errors;
 }
 
 TEST(Operators, LogLevelChangesWhileTheServiceRuns) {

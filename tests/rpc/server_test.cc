@@ -617,6 +617,14 @@ TEST_F(MutualTlsTest, AnAllowedClientIsServed) {
   EXPECT_TRUE(status.ok()) << status.error_message();
 }
 
+TEST_F(MutualTlsTest, WithoutAuthoritiesAClientNeedsNoCertificate) {
+  options_.tls.client_authorities = nullptr;
+  options_.callers.allowed_clients = {};
+  Start(options_);
+  Connect({});
+  EXPECT_TRUE(Delete().ok());
+}
+
 TEST_F(MutualTlsTest, AClientOffTheListMayNotCall) {
   Start(options_);
   Connect(authority_.Issue({.common_name = "client", .uris = {"spiffe://other/ns/a"}}));
