@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <ctime>
 #include <functional>
+#include <iostream>
 #include <map>
 #include <memory>
 #include <optional>
@@ -39,6 +40,9 @@ constexpr std::size_t kMebibyte = std::size_t{1} << 20;
 
 class FaultMatrixLoad : public FaultMatrix {
  protected:
+  // A figure of the row, for whoever reads its output: a ratio, or what callers were told; never a speed.
+  static void Tell(const char* what, double figure) { std::cout << "figure: " << what << ": " << figure << '\n'; }
+
   // Many calls, `at_a_time` of them under way, each of another account; `visit` sees how each ended.
   void DeleteMany(int count, int at_a_time, const std::function<void(const CallEnd&)>& visit) {
     for (int done = 0; done < count; done += at_a_time) {
@@ -86,6 +90,7 @@ TEST_F(FaultMatrixLoad, Row66TwiceTheCapacityIsServedAsFarAsThatGoesInFlatMemory
   });
   EXPECT_GE(served, static_cast<std::uint64_t>(rounds * kCapacity) * 9 / 10);
   EXPECT_EQ(RequestCount() - before, served) << "work that was for nothing";
+  Tell("goodput at twice the capacity, of that at the capacity", static_cast<double>(served) / (rounds * kCapacity));
   ExpectBoundedMemory();
 }
 
@@ -95,6 +100,7 @@ TEST_F(FaultMatrixLoad, Row67WhenEveryAnswerIsAnErrorTheUpstreamGetsAFifthMoreAt
   Respond(Script().Answer(500, {}, R"({"statusCode":500,"error":"Error","message":"down"})"));
   DeleteMany(kCalls, 20, [](const CallEnd& end) { EXPECT_EQ(end.reason(), "OUTCOME_UNKNOWN") << end; });
   EXPECT_LE(RequestCount(), static_cast<std::uint64_t>(kCalls) * 12 / 10);
+  Tell("requests for each call while every answer is an error", static_cast<double>(RequestCount()) / kCalls);
 }
 
 TEST_F(FaultMatrixLoad, Row67WhenNothingCanBeReachedItIsLeftAlone) {
@@ -105,7 +111,9 @@ TEST_F(FaultMatrixLoad, Row67WhenNothingCanBeReachedItIsLeftAlone) {
     EXPECT_GT(DelayOf(end), milliseconds{0});
   });
   EXPECT_EQ(RequestCount(), 0U);
-  EXPECT_LE(upstream().facts().connections_accepted, static_cast<std::uint64_t>(kCalls) / 5);
+  const std::uint64_t connections = upstream().facts().connections_accepted;
+  EXPECT_LE(connections, static_cast<std::uint64_t>(kCalls) / 5);
+  Tell("connections for each call while nothing can be reached", static_cast<double>(connections) / kCalls);
 }
 
 // What the caller is told counts, not how long the test takes.
@@ -122,6 +130,7 @@ TEST_F(FaultMatrixLoad, Row68WhoeverComesBackWhenToldIsServedWithin10SecondsOfTh
     ASSERT_LE(told, seconds{10});
     std::this_thread::sleep_for(delay);  // as the caller is told to
   }
+  Tell("seconds from the recovery to the first success, as callers are told", static_cast<double>(told.count()) / 1000);
 }
 
 TEST_F(FaultMatrixLoad, Row68TheRecoveringUpstreamMeetsOneCallAndNoHerd) {
