@@ -7,9 +7,8 @@ cache=${XDG_CACHE_HOME:-$HOME/.cache}/ticketing-user
 step_log=  # of the step that ran last
 mkdir -p "$logs"
 
-# Another clone, in another folder, finds what was compiled here; so does the build of the image, whose compiler is the
-# same but for its date.
-export CCACHE_BASEDIR=$project CCACHE_NOHASHDIR=1 CCACHE_COMPILERCHECK=content CCACHE_MAXSIZE=${CCACHE_MAXSIZE:-5G}
+# Another clone, in another folder, finds what was compiled here.
+export CCACHE_BASEDIR=$project CCACHE_NOHASHDIR=1 CCACHE_MAXSIZE=${CCACHE_MAXSIZE:-5G}
 
 project_version() { sed -nE 's/^project\(.* VERSION ([0-9.]+).*/\1/p' "$project/CMakeLists.txt"; }
 
