@@ -206,7 +206,7 @@ int Serve(const ops::Settings& settings, ops::Log& log) {
              {"truto", settings.truto_base_url},
              {"traces", tracer != nullptr}});
 
-  credentials.value()->Watch(loop);
+  const ops::CredentialWatch watch(loop, *credentials.value());
   const ops::TerminationSignals signals(loop, [&] {
     operators.SetDraining();
     server.value()->Shutdown([&log](std::string_view step) { log.Write(ops::LogLevel::kInfo, step); },

@@ -20,6 +20,7 @@ struct CallRecord {
   std::string_view outcome;           // of a success: "DELETED", "ALREADY_ABSENT" or "NOT_SENT"; else empty
   std::optional<Delivery> delivery;   // of an error
   std::optional<Origin> origin;       // of an error
+  std::string error;                  // why Truto could not be reached, or what a defect said; for the log
   std::string request_id;             // the delete's
   std::string correlation_id;         // metadata x-request-id; empty when there was none
   std::string trace_id;               // 32 hexadecimal digits; empty without traceparent when there are no traces

@@ -18,7 +18,8 @@ struct AdminPages {
   std::function<std::string()> metrics;                       // Prometheus' text format
 };
 
-// Serves on threads of its own:
+// Serves on threads of its own, one request for each connection. A client has 5 s to send its request, 16 may be
+// connected at a time, and none of them delays the others or the end:
 // - GET /livez: 200 "alive", or 503 and why not;
 // - GET /readyz: 200 "ready", or 503 and why not;
 // - GET /metrics;

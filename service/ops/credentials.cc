@@ -47,20 +47,24 @@ core::Result<std::unique_ptr<Credentials>, std::string> Credentials::Open(const 
   return all;
 }
 
-void Credentials::Watch(boost::asio::io_context& loop) {
-  timer_ = std::make_unique<boost::asio::steady_timer>(loop);
-  ReloadEverySecond();
+void Credentials::Reload() {
+  if (token_) token_->Reload();
+  if (served_) served_->Reload();
+  if (client_authorities_) client_authorities_->Reload();
+  if (truto_authorities_) truto_authorities_->Reload();
 }
 
-void Credentials::ReloadEverySecond() {
-  timer_->expires_after(std::chrono::seconds{1});
-  timer_->async_wait([this](const boost::system::error_code& error) {
+CredentialWatch::CredentialWatch(boost::asio::io_context& loop, Credentials& credentials)
+    : credentials_(credentials), timer_(loop) {
+  Wait();
+}
+
+void CredentialWatch::Wait() {
+  timer_.expires_after(std::chrono::seconds{1});
+  timer_.async_wait([this](const boost::system::error_code& error) {
     if (error) return;
-    if (token_) token_->Reload();
-    if (served_) served_->Reload();
-    if (client_authorities_) client_authorities_->Reload();
-    if (truto_authorities_) truto_authorities_->Reload();
-    ReloadEverySecond();
+    credentials_.Reload();
+    Wait();
   });
 }
 

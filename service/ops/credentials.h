@@ -24,9 +24,8 @@ class Credentials {
   Credentials(const Credentials&) = delete;
   Credentials& operator=(const Credentials&) = delete;
 
-  // From now on, and as long as `loop` runs, each is read again once a second. Notifications of the file system would
-  // tell sooner, and not of every way in which a file can be replaced: Kubernetes swaps a link two folders up.
-  void Watch(boost::asio::io_context& loop);
+  // Reads each again.
+  void Reload();
 
   core::TokenSource* token() const { return token_.get(); }
   const core::Source<core::TlsIdentity>* served() const { return served_.get(); }
@@ -35,13 +34,24 @@ class Credentials {
 
  private:
   Credentials() = default;
-  void ReloadEverySecond();
 
   std::unique_ptr<TokenFile> token_;
   std::unique_ptr<Credential<core::TlsIdentity>> served_;
   std::unique_ptr<Credential<core::TlsAuthorities>> client_authorities_;
   std::unique_ptr<Credential<core::TlsAuthorities>> truto_authorities_;
-  std::unique_ptr<boost::asio::steady_timer> timer_;
+};
+
+// Has `credentials` read again once a second, on `loop` and as long as it lives. Notifications of the file system would
+// tell sooner, and not of every way in which a file can be replaced: Kubernetes swaps a link two folders up.
+class CredentialWatch {
+ public:
+  CredentialWatch(boost::asio::io_context& loop, Credentials& credentials);
+
+ private:
+  void Wait();
+
+  Credentials& credentials_;
+  boost::asio::steady_timer timer_;
 };
 
 }  // namespace ticketing::ops

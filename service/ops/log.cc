@@ -317,6 +317,7 @@ void Log::OnCallEnd(const core::CallRecord& record) {
   if (record.reason) line.Add("reason", core::ToString(*record.reason));
   if (record.delivery) line.Add("delivery", core::ToString(*record.delivery));
   if (record.origin) line.Add("origin", core::ToString(*record.origin));
+  line.AddUnlessEmpty("error", record.error);
   line.AddUnlessEmpty("request_id", record.request_id);
   line.AddUnlessEmpty("x_request_id", record.correlation_id);
   line.AddUnlessEmpty("trace_id", record.trace_id);

@@ -72,9 +72,9 @@ class Log final {
   // error), `attempts`, `http_status`.
   //
   // Writes the line "finished call" with `grpc.method`, `grpc.code`, `grpc.time_ms`, `outcome`, `reason`, `delivery`,
-  // `origin`, `request_id`, `x_request_id`, `trace_id`, `caller`, `integrated_account_id`, `cancelled`, `attempts`,
-  // `replayed`,
-  // `http_status`, `queued_ms` and `upstream_ms`; what is empty, unknown or took no time is left out.
+  // `origin`, `error`, `request_id`, `x_request_id`, `trace_id`, `caller`, `integrated_account_id`, `cancelled`,
+  // `attempts`, `replayed`, `http_status`, `queued_ms` and `upstream_ms`; what is empty, unknown or took no time is
+  // left out.
   void OnCallEnd(const core::CallRecord& record);
 
   // Waits until every line handed in so far is written or lost.

@@ -9,7 +9,7 @@
 
 #include <array>
 #include <chrono>
-#include <map>
+#include <mutex>
 #include <optional>
 #include <set>
 #include <vector>
@@ -108,7 +108,8 @@ class Metrics::State {
     } else {
       deletes_.Add({{"outcome", std::string(record.outcome)}}).Increment();
     }
-    callers_.Add({{"caller", CallerLabel(record.caller)}, {"result", record.reason ? "error" : "ok"}}).Increment();
+    callers_.Add({{"caller", CallerLabel(record.caller, !record.reason)}, {"result", record.reason ? "error" : "ok"}})
+        .Increment();
   }
 
   void OnLoaded(std::string_view name, CredentialListener::Expiry expiry) {
@@ -122,6 +123,7 @@ class Metrics::State {
   void OnPassedOver(std::string_view name) { reload_failures_.Add({{"credential", std::string(name)}}).Increment(); }
 
   void Set(const core::PolicyState& state) {
+    const std::lock_guard lock(mutex_);
     calls_in_flight_.Set(static_cast<double>(state.calls));
     detached_.Set(static_cast<double>(state.detached));
     concurrency_limit_.Set(state.concurrency_limit);
@@ -136,9 +138,13 @@ class Metrics::State {
 
   void SetReady(bool ready) { ready_.Set(ready ? 1 : 0); }
 
-  void SetLostLogLines(std::uint64_t count) { Raise(lost_log_lines_, static_cast<double>(count)); }
+  void SetLostLogLines(std::uint64_t count) {
+    const std::lock_guard lock(mutex_);
+    Raise(lost_log_lines_, static_cast<double>(count));
+  }
 
   std::string Page() {
+    const std::lock_guard lock(mutex_);
     const ProcessUsage usage = ReadProcessUsage();
     Raise(cpu_seconds_, usage.cpu_seconds);
     start_time_.Set(usage.start_time_seconds);
@@ -209,9 +215,10 @@ class Metrics::State {
 
   Method& OfMethod(std::string_view method) { return method == unary_name_ ? unary_ : stream_; }
 
-  std::string CallerLabel(const std::string& caller) {
+  std::string CallerLabel(const std::string& caller, bool ok) {
     if (caller.empty()) return "anonymous";
-    if (caller_names_.size() < kMostCallers) caller_names_.insert(caller);
+    // Whoever is let in has a name; those who only try, with a token each, must not take the names.
+    if (ok && caller_names_.size() < kMostCallers) caller_names_.insert(caller);
     return caller_names_.contains(caller) ? caller : "other";
   }
 
@@ -234,6 +241,7 @@ class Metrics::State {
     return Gauges(name, help).Add(labels);
   }
 
+  std::mutex mutex_;  // of counters that are kept elsewhere: raising one is two steps
   prometheus::Registry registry_;
 
   Family<Counter>& started_ = Counters("grpc_server_started_total", "RPCs begun.");
@@ -249,8 +257,9 @@ class Metrics::State {
       Counters("ticketing_failures_total",
                "Calls that ended with an error. Each with delivery UNKNOWN is a delete to look after: find it in the "
                "audit lines of the log.");
-  Family<Counter>& callers_ = Counters("ticketing_calls_by_caller_total",
-                                       "Calls by who made them: the first 50 callers by name, then \"other\".");
+  Family<Counter>& callers_ =
+      Counters("ticketing_calls_by_caller_total",
+               "Calls by who made them: the first 50 callers that were served by name, then \"other\".");
   std::set<std::string> caller_names_;
   Counter& replays_ =
       AddCounter("ticketing_replays_total", "Calls answered with another call's answer, by their request_id.");

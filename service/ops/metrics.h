@@ -12,11 +12,11 @@
 
 namespace ticketing::ops {
 
-// Names follow the conventions of Prometheus and of its gRPC middleware (`grpc_server_*`); the README lists them all.
+// Names follow the conventions of Prometheus and of its gRPC middleware (`grpc_server_*`); each has a HELP text.
 // No label holds anything of a user or an account, and each has a bounded number of values: of callers, the first 50
-// are told apart.
+// that were served are told apart.
 //
-// Thread-safe; what is told to it never waits for a page that is being written.
+// Thread-safe.
 class Metrics final : public core::CallObserver, public CredentialListener {
  public:
   explicit Metrics(std::string_view version);

@@ -2,10 +2,12 @@
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
+#include <openssl/ssl.h>
 #include <openssl/x509.h>
 
 #include <algorithm>
 #include <ctime>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -45,7 +47,9 @@ std::vector<Certificate> ParseCertificates(const std::string& pem) {
   }
   const bool at_end = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
   ERR_clear_error();
-  if (!at_end) certificates.clear();
+  // The line that begins the next one may be broken off itself.
+  const auto rest = pem.find('\n', pem.rfind("-----END "));
+  if (!at_end || (rest != std::string::npos && pem.find("--", rest) != std::string::npos)) certificates.clear();
   return certificates;
 }
 
@@ -60,6 +64,20 @@ CredentialListener::Expiry FirstExpiry(const std::vector<Certificate>& certifica
   return first;
 }
 
+// Whether OpenSSL serves with them, and if not, why: it refuses keys and signatures that are too weak.
+std::optional<std::string> WhyNotServed(const std::vector<Certificate>& certificates, EVP_PKEY* key) {
+  const std::unique_ptr<SSL_CTX, Deleter<SSL_CTX, SSL_CTX_free>> context(SSL_CTX_new(TLS_server_method()));
+  bool good = SSL_CTX_use_certificate(context.get(), certificates.front().get()) == 1 &&
+              SSL_CTX_use_PrivateKey(context.get(), key) == 1;
+  for (std::size_t i = 1; good && i < certificates.size(); ++i) {
+    good = SSL_CTX_add1_chain_cert(context.get(), certificates[i].get()) == 1;
+  }
+  if (good) return std::nullopt;
+  const char* reason = ERR_reason_error_string(ERR_peek_last_error());
+  ERR_clear_error();
+  return reason != nullptr ? reason : "OpenSSL refuses them";
+}
+
 core::Result<CredentialListener::Expiry, CredentialProblem> CheckIdentity(const core::TlsIdentity& identity) {
   const auto certificates = ParseCertificates(identity.certificate);
   if (certificates.empty()) return CredentialProblem{"are unusable: the first holds no certificate, or a broken one"};
@@ -68,6 +86,13 @@ core::Result<CredentialListener::Expiry, CredentialProblem> CheckIdentity(const 
   ERR_clear_error();
   if (!key) return CredentialProblem{"are unusable: the second holds no private key, or an encrypted or broken one"};
   if (!belongs) return CredentialProblem{"are unusable: the key does not belong to the certificate"};
+  if (const auto why = WhyNotServed(certificates, key.get())) return CredentialProblem{"are unusable: " + *why};
+  if (X509_cmp_current_time(X509_get0_notAfter(certificates.front().get())) < 0) {
+    return CredentialProblem{"are unusable: the certificate has expired"};
+  }
+  if (X509_cmp_current_time(X509_get0_notBefore(certificates.front().get())) > 0) {
+    return CredentialProblem{"are unusable: the certificate is not valid yet"};
+  }
   return FirstExpiry(certificates);
 }
 

@@ -77,6 +77,15 @@ std::optional<std::string> ParseBearerToken(std::string_view authorization) {
   return std::string(token);
 }
 
+std::string CertifiedName(const grpc::ServerContext& context) {
+  const auto authentication = context.auth_context();
+  for (const char* property : {GRPC_PEER_URI_PROPERTY_NAME, GRPC_PEER_DNS_PROPERTY_NAME}) {
+    const auto names = CertificateNames(authentication.get(), property);
+    if (!names.empty()) return std::string(names.front());
+  }
+  return {};
+}
+
 core::Result<Caller, core::Failure> IdentifyCaller(const grpc::ServerContext& context, const CallerRules& rules) {
   const auto authentication = context.auth_context();
   const auto uris = CertificateNames(authentication.get(), GRPC_PEER_URI_PROPERTY_NAME);
@@ -86,12 +95,7 @@ core::Result<Caller, core::Failure> IdentifyCaller(const grpc::ServerContext& co
     return core::MakeServiceFailure(core::StatusCode::kPermissionDenied, core::ErrorReason::kCallerNotAllowed,
                                     "The certificate of this client has no name that may call this service.");
   }
-  Caller caller;
-  if (!uris.empty()) {
-    caller.name = uris.front();
-  } else if (!dns_names.empty()) {
-    caller.name = dns_names.front();
-  }
+  Caller caller{.token = {}, .token_name = {}, .name = CertifiedName(context)};
   if (!rules.token_required) return caller;
   const auto [first, last] = context.client_metadata().equal_range("authorization");
   if (std::distance(first, last) == 1) caller.token = ParseBearerToken({first->second.data(), first->second.size()});

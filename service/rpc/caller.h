@@ -39,6 +39,9 @@ bool MatchesDnsPattern(std::string_view dns_name, std::string_view pattern);
 // of another form.
 std::optional<std::string> ParseBearerToken(std::string_view authorization);
 
+// What the certificate of the caller of `context` names it; empty without one.
+std::string CertifiedName(const grpc::ServerContext& context);
+
 // The caller of `context`, or CALLER_NOT_ALLOWED or CALLER_UNAUTHENTICATED.
 core::Result<Caller, core::Failure> IdentifyCaller(const grpc::ServerContext& context, const CallerRules& rules);
 

@@ -79,7 +79,7 @@ class DeleteUserRpc {
     call_.started = steady_clock::now();
     boost::asio::co_spawn(door_.loop, Serve(), [this](const std::exception_ptr& error) {
       // Nothing that the loop runs is meant to throw; whatever did, the caller gets an answer.
-      if (error) Finish(InternalFault());
+      if (error) Finish(InternalFault(error));
       door_.active.erase(this);
       if (door_.active.empty() && door_.on_idle) door_.on_idle();
       Release();
@@ -123,6 +123,7 @@ class DeleteUserRpc {
                                       "The call has more than 8 KiB of metadata; nothing was sent."));
       co_return;
     }
+    call_.caller = CertifiedName(context_);  // of one that is refused, too
     core::Result<Caller, core::Failure> caller = IdentifyCaller(context_, door_.callers);
     if (!caller.ok()) {
       Refuse(std::move(caller).error());
@@ -154,13 +155,31 @@ class DeleteUserRpc {
     Finish(std::move(failure));
   }
 
-  core::Failure InternalFault() const {
+  core::Failure InternalFault(const std::exception_ptr& error) {
+    try {
+      std::rethrow_exception(error);
+    } catch (const std::exception& exception) {
+      fault_ = exception.what();
+    } catch (...) {
+      fault_ = "an exception of no known kind";
+    }
     core::Failure failure = core::MakeServiceFailure(core::StatusCode::kInternal, core::ErrorReason::kInternalFault,
                                                      "The service failed; this is a defect of it.");
     failure.request_id = call_.request.request_id();
     failure.attempts = call_.attempts;
     if (call_.attempts > 0) failure.delivery = core::Delivery::kUnknown;
     return failure;
+  }
+
+  // Why Truto could not be reached or did not answer, in libcurl's words: of nobody's data.
+  static std::string TransportProblem(const core::Failure& failure) {
+    if (failure.origin != core::Origin::kService || failure.http_status) return {};
+    switch (failure.reason) {
+      case core::ErrorReason::kUpstreamUnreachable:
+      case core::ErrorReason::kUpstreamMisconfigured:
+      case core::ErrorReason::kOutcomeUnknown: return failure.message;
+      default: return {};
+    }
   }
 
   void Finish(call::DeleteUserResult result) {
@@ -196,6 +215,7 @@ class DeleteUserRpc {
       record.origin = failure.origin;
       record.http_status = failure.http_status;
       record.request_id = failure.request_id;
+      record.error = fault_.empty() ? TransportProblem(failure) : fault_;
       context_.AddTrailingMetadata("grpc-retry-pushback-ms", RetryPushback(failure));
       FinishError(failure, &finished_);
     }
@@ -207,6 +227,7 @@ class DeleteUserRpc {
   call::DeleteUserCall call_;
   std::unique_ptr<core::CallTrace> trace_;  // null: no traces
   std::string correlation_id_;
+  std::string fault_;  // a defect's own words, for the log
   std::atomic<int> holders_{3};
   MemberTag<DeleteUserRpc, &DeleteUserRpc::OnArrived> arrived_{this};
   MemberTag<DeleteUserRpc, &DeleteUserRpc::OnDone> done_{this};

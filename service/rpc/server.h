@@ -30,7 +30,7 @@ struct ServerOptions {
 // for that, with a thread of its own for gRPC's events.
 class Server {
  public:
-  // Listens at once; an error says why it can't. `on_step` is told of each step of the drain, for the log.
+  // Listens at once; an error says why it can't.
   static core::Result<std::unique_ptr<Server>, std::string> Start(ServerOptions options, boost::asio::io_context& loop,
                                                                   call::CallWorld& world);
   ~Server();

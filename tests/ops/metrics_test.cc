@@ -113,6 +113,19 @@ TEST_F(MetricsTest, NoMoreThan50CallersAreToldApart) {
   EXPECT_THAT(page, Not(HasSubstr("caller-50")));
 }
 
+TEST_F(MetricsTest, OnlyACallerThatWasServedHasANameOfItsOwn) {
+  for (int i = 0; i < 60; ++i) {
+    core::CallRecord refused = Uncertain();
+    refused.caller = "token-sha256:" + std::to_string(i);
+    metrics_.OnCallEnd(refused);
+  }
+  core::CallRecord served = Success();
+  served.caller = "spiffe://test/caller";
+  metrics_.OnCallEnd(served);
+  EXPECT_THAT(Page(), AllOf(Has(R"(ticketing_calls_by_caller_total{caller="other",result="error"})", "60"),
+                            Has(R"(ticketing_calls_by_caller_total{caller="spiffe://test/caller",result="ok"})", "1")));
+}
+
 TEST_F(MetricsTest, NothingOfAUserAnAccountOrARequestIsALabel) {
   core::CallRecord record = Uncertain();
   record.user_id = "ada@example.com";

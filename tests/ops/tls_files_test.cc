@@ -104,6 +104,32 @@ TEST_F(TlsFilesTest, AHalfWrittenFileKeepsThePairInUseAndIsToldOfOnce) {
   }
 }
 
+TEST_F(TlsFilesTest, AChainThatBreaksOffInTheNextCertificatesFirstLineIsHalfWritten) {
+  const auto served = Open();
+  folder_.WriteFile("tls.crt", first_.certificate_pem + second_.certificate_pem.substr(0, 8));
+  EXPECT_FALSE(served->Reload());
+  EXPECT_THAT(problems_, SizeIs(1));
+}
+
+TEST_F(TlsFilesTest, APairThatIsNotValidNowIsPassedOver) {
+  const auto served = Open();
+  Write(authority_.Issue({.common_name = "old", .not_after = std::chrono::seconds{-60}}));
+  EXPECT_FALSE(served->Reload());
+  Write(authority_.Issue({.common_name = "young", .not_before = std::chrono::seconds{3600}}));
+  EXPECT_FALSE(served->Reload());
+  EXPECT_THAT(problems_, ElementsAre(HasSubstr("has expired"), HasSubstr("not valid yet")));
+  EXPECT_EQ(served->Current()->certificate, first_.certificate_pem);
+}
+
+// OpenSSL parses such a pair, and gRPC, which would go on with the old one, could not serve with it.
+TEST_F(TlsFilesTest, APairThatIsTooWeakToBeServedIsPassedOver) {
+  const auto served = Open();
+  Write(authority_.Issue({.common_name = "weak", .weak = true}));
+  EXPECT_FALSE(served->Reload());
+  EXPECT_THAT(problems_, ElementsAre(HasSubstr("ee key too small")));
+  EXPECT_EQ(served->Current()->certificate, first_.certificate_pem);
+}
+
 TEST_F(TlsFilesTest, NeverTellsWhatAKeyHolds) {
   const auto served = Open();
   folder_.WriteFile("tls.key", "secret");

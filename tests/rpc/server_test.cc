@@ -631,6 +631,8 @@ TEST_F(MutualTlsTest, AClientOffTheListMayNotCall) {
   const grpc::Status status = Delete();
   EXPECT_EQ(status.error_code(), grpc::StatusCode::PERMISSION_DENIED);
   EXPECT_EQ(ErrorInfoOf(status).reason(), "CALLER_NOT_ALLOWED");
+  // An operator who wants it on the list finds its name.
+  EXPECT_EQ(service->records.Wait(0).caller, "spiffe://other/ns/a");
   EXPECT_TRUE(upstream.requests().empty());
 }
 

@@ -6,6 +6,7 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/rand.h>
+#include <openssl/rsa.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
@@ -34,9 +35,9 @@ void Require(bool success, const char* what) {
   std::abort();
 }
 
-Key MakeKey() {
-  Key key(EVP_EC_gen("P-256"));
-  Require(key != nullptr, "EVP_EC_gen");
+Key MakeKey(bool weak = false) {
+  Key key(weak ? EVP_RSA_gen(1024) : EVP_EC_gen("P-256"));
+  Require(key != nullptr, "making a key");
   return key;
 }
 
@@ -112,7 +113,7 @@ CertificateAuthority::CertificateAuthority(const std::string& common_name) : ide
 CertificateAuthority::~CertificateAuthority() = default;
 
 CertifiedKey CertificateAuthority::Issue(const CertificateSubject& subject) const {
-  const Key key = MakeKey();
+  const Key key = MakeKey(subject.weak);
   const Certificate certificate = MakeCertificate(subject, key.get());
   X509* issuer = identity_->certificate.get();
   Require(X509_set_issuer_name(certificate.get(), X509_get_subject_name(issuer)) == 1, "X509_set_issuer_name");

@@ -17,9 +17,10 @@ struct CertificateSubject {
   // Both from now; negative is in the past.
   std::chrono::seconds not_before{-3600};
   std::chrono::seconds not_after{86400};
+  bool weak = false;  // its key is one of RSA with 1,024 bits, which OpenSSL serves with no more
 };
 
-// A certificate with its private key (P-256), both PEM.
+// A certificate with its private key (P-256 unless weak), both PEM.
 struct CertifiedKey {
   std::string certificate_pem;
   std::string key_pem;
