@@ -1,0 +1,204 @@
+// Package ticketinguser calls the ticketing-user service, which deletes users from ticketing systems.
+//
+// The messages are in the package ticketingv1.
+package ticketinguser
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	_ "embed"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/protobuf/proto"
+
+	"ticketing-user/client/go/ticketingv1"
+)
+
+const (
+	// Deadline is that of a Delete whose context has none, as in the service, which cuts longer ones to 60 s by default.
+	Deadline = 30 * time.Second
+	// StreamDeadline is the same for a DeleteStream, which may take up to an hour once its answer has begun.
+	StreamDeadline = 10 * time.Minute
+)
+
+//go:embed service_config.json
+var serviceConfig string
+
+// Options say how to reach the service. What is in files is read by Connect.
+type Options struct {
+	// Plaintext is without TLS.
+	Plaintext bool
+	// CAFile has the authorities to trust, and no others; without it the system's are.
+	CAFile string
+	// CertificateFile and KeyFile say who the caller is, for a service that asks for certificates (mTLS).
+	CertificateFile, KeyFile string
+	// ServerName is the name that the service's certificate must have, if it is not the target's.
+	ServerName string
+	// Token returns Truto's token, for a service with TICKETING_AUTH=caller. It is asked anew for each call.
+	Token func(context.Context) (string, error)
+	// DialOptions are gRPC's own; they go before those of this package.
+	DialOptions []grpc.DialOption
+}
+
+// Client deletes users. It is for any number of goroutines at a time.
+type Client struct {
+	connection *grpc.ClientConn
+	stub       ticketingv1.TicketingUserServiceClient
+	token      func(context.Context) (string, error)
+}
+
+// Connect returns a client of the service at target, such as "ticketing.example:50051"; nothing is sent yet.
+//
+// The connection balances over all addresses of the target (round robin) and repeats what ended as UNAVAILABLE, at most 3
+// times, when the service says that it may; service_config.json has the numbers.
+func Connect(target string, options Options) (*Client, error) {
+	transport, err := transportCredentials(target, options)
+	if err != nil {
+		return nil, fmt.Errorf("ticketinguser: %w", err)
+	}
+	all := append([]grpc.DialOption{
+		grpc.WithTransportCredentials(transport), grpc.WithDefaultServiceConfig(serviceConfig),
+	}, options.DialOptions...)
+	connection, err := grpc.NewClient(target, all...)
+	if err != nil {
+		return nil, fmt.Errorf("ticketinguser: %w", err)
+	}
+	return &Client{connection, ticketingv1.NewTicketingUserServiceClient(connection), options.Token}, nil
+}
+
+// Close ends all calls and the connection.
+func (client *Client) Close() error { return client.connection.Close() }
+
+// Delete deletes one user. Any error of the call is an *Error.
+//
+// Without a RequestId a new one is made, so that all that gRPC sends of one call is one delete to Truto; the error has it,
+// to repeat the delete under. The request is not changed.
+func (client *Client) Delete(ctx context.Context, request *ticketingv1.DeleteTicketingUserRequest) (
+	*ticketingv1.DeleteTicketingUserResponse, error,
+) {
+	request = named(request)
+	ctx, err := client.authorize(ctx)
+	if err != nil {
+		return nil, notSent(err, request.RequestId)
+	}
+	ctx, cancel := withDeadline(ctx, Deadline)
+	defer cancel()
+	response, err := client.stub.DeleteTicketingUser(ctx, request)
+	if err != nil {
+		return nil, newError(err, request.RequestId)
+	}
+	return response, nil
+}
+
+// DeleteStream deletes one user and hands on the answer's body as it arrives; otherwise as Delete. The stream must be
+// closed.
+func (client *Client) DeleteStream(ctx context.Context, request *ticketingv1.DeleteTicketingUserRequest) (
+	*Stream, error,
+) {
+	request = named(request)
+	ctx, err := client.authorize(ctx)
+	if err != nil {
+		return nil, notSent(err, request.RequestId)
+	}
+	ctx, cancel := withDeadline(ctx, StreamDeadline)
+	call, err := client.stub.DeleteTicketingUserStream(
+		ctx, &ticketingv1.DeleteTicketingUserStreamRequest{Request: request})
+	if err != nil {
+		cancel()
+		return nil, newError(err, request.RequestId)
+	}
+	stream := &Stream{call: call, cancel: cancel, requestID: request.RequestId}
+	// A delete that failed has no other event.
+	if err := stream.begin(); err != nil {
+		cancel()
+		return nil, err
+	}
+	return stream, nil
+}
+
+func named(request *ticketingv1.DeleteTicketingUserRequest) *ticketingv1.DeleteTicketingUserRequest {
+	if request.GetRequestId() != "" {
+		return request
+	}
+	copied := &ticketingv1.DeleteTicketingUserRequest{}
+	if request != nil {
+		copied = proto.CloneOf(request)
+	}
+	copied.RequestId = uuid.NewString()
+	return copied
+}
+
+func withDeadline(ctx context.Context, timeout time.Duration) (context.Context, context.CancelFunc) {
+	if _, there := ctx.Deadline(); there {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, timeout)
+}
+
+func (client *Client) authorize(ctx context.Context) (context.Context, error) {
+	if client.token == nil {
+		return ctx, nil
+	}
+	token, err := client.token(ctx)
+	if err != nil {
+		return ctx, fmt.Errorf("no token for the call: %w", err)
+	}
+	return metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+token), nil
+}
+
+func transportCredentials(target string, options Options) (credentials.TransportCredentials, error) {
+	if options.Plaintext {
+		if options.CAFile != "" || options.CertificateFile != "" || options.KeyFile != "" || options.ServerName != "" {
+			return nil, errors.New("a plaintext connection has no authorities, certificate, key or server name")
+		}
+		if options.Token != nil && !isLoopback(target) {
+			return nil, fmt.Errorf("a token goes to %s over TLS only, not in plaintext", target)
+		}
+		return insecure.NewCredentials(), nil
+	}
+	if (options.CertificateFile == "") != (options.KeyFile == "") {
+		return nil, errors.New("CertificateFile and KeyFile belong together: give both or neither")
+	}
+	config := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: options.ServerName}
+	if options.CAFile != "" {
+		authorities, err := os.ReadFile(options.CAFile)
+		if err != nil {
+			return nil, err
+		}
+		config.RootCAs = x509.NewCertPool()
+		if !config.RootCAs.AppendCertsFromPEM(authorities) {
+			return nil, fmt.Errorf("%s has no certificate", options.CAFile)
+		}
+	}
+	if options.CertificateFile != "" {
+		certificate, err := tls.LoadX509KeyPair(options.CertificateFile, options.KeyFile)
+		if err != nil {
+			return nil, err
+		}
+		config.Certificates = []tls.Certificate{certificate}
+	}
+	return credentials.NewTLS(config), nil
+}
+
+func isLoopback(target string) bool {
+	if strings.HasPrefix(target, "unix:") {
+		return true
+	}
+	host, _, err := net.SplitHostPort(strings.TrimPrefix(strings.TrimPrefix(target, "dns:"), "///"))
+	if err != nil {
+		return false
+	}
+	address := net.ParseIP(host)
+	return host == "localhost" || address != nil && address.IsLoopback()
+}

@@ -1,0 +1,519 @@
+package ticketinguser_test
+
+// What the helper promises, against the real service.
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/resolver"
+	"google.golang.org/grpc/resolver/manual"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/structpb"
+
+	ticketinguser "ticketing-user/client/go"
+	"ticketing-user/client/go/ticketingv1"
+)
+
+const (
+	helpScout = "62f44730-dd91-461e-bd6a-aedd9e0ad79d"
+	account   = "5f0c1e2d-0000-4000-8000-000000001000"
+	ana       = "23423524"
+)
+
+var oneAttempt = map[string]string{
+	"TICKETING_TOKEN_RATE": "0", "TICKETING_ACCOUNT_RATE": "0", "TICKETING_MAX_ATTEMPTS": "1",
+}
+
+func request() *ticketingv1.DeleteTicketingUserRequest {
+	return &ticketingv1.DeleteTicketingUserRequest{Id: "42", IntegratedAccountId: account}
+}
+
+func ofSandbox() *ticketingv1.DeleteTicketingUserRequest {
+	return &ticketingv1.DeleteTicketingUserRequest{Id: ana, IntegratedAccountId: helpScout}
+}
+
+// failureOf is a call's error, which must be one of this package.
+func failureOf(t *testing.T, err error) *ticketinguser.Error {
+	t.Helper()
+	var failure *ticketinguser.Error
+	if !errors.As(err, &failure) {
+		t.Fatalf("got %v, want an *Error", err)
+	}
+	return failure
+}
+
+// Success
+
+func TestAUserIsDeleted(t *testing.T) {
+	client := connectInPlaintext(t, startSandbox(t))
+	request := ofSandbox()
+	answer, err := client.Delete(context.Background(), request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if answer.Outcome != ticketingv1.DeleteOutcome_DELETE_OUTCOME_DELETED || answer.GetUser().GetName() != "Ana Souza" {
+		t.Errorf("got %v", answer)
+	}
+	if request.RequestId != "" || len(answer.Report.RequestId) != 36 {
+		t.Errorf("the request has the request_id %q, the report %q", request.RequestId, answer.Report.RequestId)
+	}
+	_, err = client.Delete(context.Background(), request)
+	failure := failureOf(t, err)
+	if failure.Reason != ticketingv1.ErrorReason_ERROR_REASON_USER_NOT_FOUND {
+		t.Errorf("got %v", failure)
+	}
+	if status.Code(err) != codes.NotFound || len(status.Convert(failure.Unwrap()).Details()) == 0 {
+		t.Errorf("gRPC's own error is not within %v", err)
+	}
+}
+
+func TestEveryResponseFormat(t *testing.T) {
+	// Help Scout's own answer to a delete has no body.
+	for format, want := range map[string]string{
+		"UNSPECIFIED": "user", "UNIFIED": "user", "NORMALIZED": "user", "RAW": "", "STREAM": "raw", "DEBUG": "debug",
+	} {
+		t.Run(format, func(t *testing.T) {
+			request := ofSandbox()
+			request.TrutoResponseFormat = ticketingv1.TrutoResponseFormat(
+				ticketingv1.TrutoResponseFormat_value["TRUTO_RESPONSE_FORMAT_"+format])
+			request.IncludeHttpBody = true
+			answer, err := connectInPlaintext(t, startSandbox(t)).Delete(context.Background(), request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := ""
+			switch answer.Result.(type) {
+			case *ticketingv1.DeleteTicketingUserResponse_User:
+				got = "user"
+			case *ticketingv1.DeleteTicketingUserResponse_Raw:
+				got = "raw"
+			case *ticketingv1.DeleteTicketingUserResponse_Debug:
+				got = "debug"
+			}
+			if got != want {
+				t.Errorf("got %q, want %q", got, want)
+			}
+			if hasBody := len(answer.GetHttpBody().GetData()) > 0; hasBody != (want != "") {
+				t.Errorf("the HTTP body is %v", answer.GetHttpBody())
+			}
+		})
+	}
+}
+
+// Streams
+
+func openStream(t *testing.T, size string) *ticketinguser.Stream {
+	t.Helper()
+	request := ofSandbox()
+	request.TrutoResponseFormat = ticketingv1.TrutoResponseFormat_TRUTO_RESPONSE_FORMAT_STREAM
+	query, err := ticketinguser.RemoteQuery(map[string]any{"sandbox_stream_bytes": size})
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.RemoteQuery = query
+	stream, err := connectInPlaintext(t, startSandbox(t)).DeleteStream(context.Background(), request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { stream.Close() })
+	return stream
+}
+
+func TestAStreamIsHandedOnWhole(t *testing.T) {
+	stream := openStream(t, "5000000")
+	if stream.Header().GetHttpStatus() != 200 || stream.Summary() != nil {
+		t.Errorf("got the header %v and the summary %v", stream.Header(), stream.Summary())
+	}
+	count, err := io.Copy(io.Discard, stream)
+	if count != 5000000 || err != nil {
+		t.Errorf("read %d bytes, then %v", count, err)
+	}
+	summary := stream.Summary()
+	if summary.GetOutcome() != ticketingv1.DeleteOutcome_DELETE_OUTCOME_DELETED || len(summary.Report.Notes) > 0 {
+		t.Errorf("got %v", summary)
+	}
+}
+
+func TestAStreamNeedNotBeReadToItsEnd(t *testing.T) {
+	stream := openStream(t, "1000000000")
+	if _, err := io.ReadFull(stream, make([]byte, 10)); err != nil {
+		t.Fatal(err)
+	}
+	stream.Close()
+	_, err := io.Copy(io.Discard, stream)
+	if failure := failureOf(t, err); failure.Code != codes.Canceled || stream.Summary() != nil {
+		t.Errorf("got %v and %v", failure, stream.Summary())
+	}
+}
+
+func TestAPlannedStreamHasASummaryAlone(t *testing.T) {
+	planned := request()
+	planned.ValidateOnly = true
+	stream, err := connectInPlaintext(t, startSandbox(t)).DeleteStream(context.Background(), planned)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stream.Close()
+	body, err := io.ReadAll(stream)
+	if len(body) > 0 || err != nil || stream.Header() != nil {
+		t.Errorf("got %q, %v and the header %v", body, err, stream.Header())
+	}
+	if stream.Summary().GetPlannedRequest().GetMethod() != "DELETE" {
+		t.Errorf("got %v", stream.Summary())
+	}
+}
+
+// Errors
+
+func TestNoAnswerIsAnErrorThatAdmitsIt(t *testing.T) {
+	client := connect(t, closedAddress(t), ticketinguser.Options{
+		Plaintext: true, DialOptions: []grpc.DialOption{grpc.WithDisableRetry()},
+	})
+	_, err := client.Delete(context.Background(), request())
+	failure := failureOf(t, err)
+	if failure.Code != codes.Unavailable || failure.Reason != 0 || failure.ReasonName != "" {
+		t.Errorf("got %v", failure)
+	}
+	if failure.Delivery != ticketinguser.Unknown || failure.Origin != "" || failure.Attempts != nil {
+		t.Errorf("got %+v", failure)
+	}
+	if len(failure.RequestID) != 36 || !strings.Contains(failure.Advice, "request_id") {
+		t.Errorf("got %+v", failure)
+	}
+}
+
+// Deadlines
+
+func TestADeadlineAfterTheRequestWasSent(t *testing.T) {
+	upstream := startUpstream(t)
+	client := connectInPlaintext(t, startService(t, upstream.url, oneAttempt))
+	upstream.play(answer{hang: true})
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	_, err := client.Delete(ctx, request())
+	failure := failureOf(t, err)
+	if failure.Code != codes.DeadlineExceeded || failure.Delivery != ticketinguser.Unknown {
+		t.Errorf("got %v", failure)
+	}
+	// A machine that is busy may keep the service's own answer from arriving in time.
+	if name := failure.ReasonName; name != "DEADLINE_EXCEEDED_OUTCOME_UNKNOWN" && name != "" {
+		t.Errorf("got the reason %s", name)
+	}
+	if count := len(upstream.received()); count != 1 {
+		t.Errorf("%d requests", count)
+	}
+}
+
+func TestADeadlineTooShortToSendAnything(t *testing.T) {
+	upstream := startUpstream(t)
+	client := connectInPlaintext(t, startService(t, upstream.url, oneAttempt))
+	upstream.play(deleted)
+	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	_, err := client.Delete(ctx, request())
+	if failure := failureOf(t, err); failure.Code != codes.DeadlineExceeded {
+		t.Errorf("got %v", failure)
+	}
+	if requests := upstream.received(); len(requests) > 0 {
+		t.Errorf("got %v", requests)
+	}
+}
+
+// Retries
+
+func TestTheServicesPushBackIsHeeded(t *testing.T) {
+	upstream := startUpstream(t)
+	client := connectInPlaintext(t, startService(t, upstream.url, oneAttempt))
+	upstream.play(answer{Status: 425}, deleted)
+	response, err := client.Delete(context.Background(), request())
+	if err != nil {
+		t.Fatal(err)
+	}
+	requests := checkRepeat(t, upstream)
+	// The service says 1 s; the client's own back-off would be at most 0.12 s.
+	if gap := requests[1].time.Sub(requests[0].time); gap < time.Second {
+		t.Errorf("repeated after %v", gap)
+	}
+	if key := requests[0].headers.Get("idempotency-key"); key != response.Report.RequestId {
+		t.Errorf("the key was %q, and the request_id is %q", key, response.Report.RequestId)
+	}
+}
+
+func TestAStreamIsRepeatedLikewise(t *testing.T) {
+	upstream := startUpstream(t)
+	client := connectInPlaintext(t, startService(t, upstream.url, oneAttempt))
+	upstream.play(answer{Status: 425}, deleted)
+	stream, err := client.DeleteStream(context.Background(), request())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stream.Close()
+	if body, err := io.ReadAll(stream); string(body) != deleted.Body || err != nil {
+		t.Errorf("got %q and %v", body, err)
+	}
+	checkRepeat(t, upstream)
+}
+
+// checkRepeat expects two requests under one key.
+func checkRepeat(t *testing.T, upstream *upstream) []received {
+	t.Helper()
+	requests := upstream.received()
+	if len(requests) != 2 {
+		t.Fatalf("got %d requests, want 2", len(requests))
+	}
+	first, second := requests[0].headers.Get("idempotency-key"), requests[1].headers.Get("idempotency-key")
+	if first == "" || first != second {
+		t.Errorf("the keys are %q and %q", first, second)
+	}
+	return requests
+}
+
+func TestNothingElseIsRepeated(t *testing.T) {
+	upstream := startUpstream(t)
+	client := connectInPlaintext(t, startService(t, upstream.url, oneAttempt))
+	for _, step := range []answer{
+		{Status: 429, Headers: map[string]string{"retry-after": "1"}}, {Status: 500}, {Status: 409},
+	} {
+		upstream.play(step, deleted)
+		_, err := client.Delete(context.Background(), request())
+		failureOf(t, err)
+		if count := len(upstream.received()); count != 1 {
+			t.Errorf("%d requests after a %d", count, step.Status)
+		}
+	}
+}
+
+func TestCallsGoToAllAddressesInTurn(t *testing.T) {
+	// Each says in its plan where it would send the request.
+	addresses := manual.NewBuilderWithScheme("both")
+	addresses.InitialState(resolver.State{Addresses: []resolver.Address{
+		{Addr: startService(t, "http://127.0.0.1:1", nil)}, {Addr: startService(t, "http://127.0.0.1:2", nil)},
+	}})
+	client := connect(t, "both:///", ticketinguser.Options{
+		Plaintext: true, DialOptions: []grpc.DialOption{grpc.WithResolvers(addresses)},
+	})
+	planned := request()
+	planned.ValidateOnly = true
+	seen := map[string]bool{}
+	for i := 0; i < 10000 && len(seen) < 2; i++ {
+		answer, err := client.Delete(context.Background(), planned)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen[answer.GetPlannedRequest().GetUrl()] = true
+	}
+	if len(seen) != 2 {
+		t.Errorf("only %v was called", seen)
+	}
+}
+
+// Values that must survive
+
+func TestAnIntegerThatWouldChangeIsRefused(t *testing.T) {
+	const beyond = 1<<53 + 1
+	for _, value := range []any{
+		beyond, int64(-beyond), uint64(1 << 63), uint(beyond), json.Number("100000000000000000000"),
+	} {
+		_, err := ticketinguser.RemoteQuery(map[string]any{"a": []any{1, value}})
+		if err == nil || !strings.Contains(err.Error(), "remote_query.a[1]: ") {
+			t.Errorf("%v: got %v", value, err)
+		}
+	}
+	if _, err := ticketinguser.RemoteQuery(map[string]any{"a": struct{}{}}); err == nil {
+		t.Error("a struct is taken for JSON")
+	}
+}
+
+func TestAnIntegerThatADoubleCarriesIsTaken(t *testing.T) {
+	query, err := ticketinguser.RemoteQuery(map[string]any{
+		"a": 1 << 53, "b": json.Number("0.1"), "c": map[string]any{"d": "9223372036854775807"}, "e": nil,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if query.Fields["a"].GetNumberValue() != 1<<53 || query.Fields["b"].GetNumberValue() != 0.1 {
+		t.Errorf("got %v", query)
+	}
+	if query.Fields["c"].GetStructValue().Fields["d"].GetStringValue() != "9223372036854775807" {
+		t.Errorf("got %v", query)
+	}
+	if _, isNull := query.Fields["e"].Kind.(*structpb.Value_NullValue); !isNull {
+		t.Errorf("got %v", query)
+	}
+}
+
+// TLS and tokens
+
+func startMutualTLS(t *testing.T, upstream *upstream) (*authority, string) {
+	t.Helper()
+	authority := newAuthority(t)
+	certificate, key := authority.issue(t, "ticketing.example")
+	return authority, startService(t, upstream.url, map[string]string{
+		"TICKETING_TLS_CERT_FILE": certificate, "TICKETING_TLS_KEY_FILE": key,
+		"TICKETING_TLS_CLIENT_CA_FILE": authority.caFile(), "TICKETING_ALLOWED_CLIENTS": "allowed.example",
+	})
+}
+
+func optionsFor(t *testing.T, authority *authority, caller string) ticketinguser.Options {
+	t.Helper()
+	certificate, key := authority.issue(t, caller)
+	return ticketinguser.Options{
+		CAFile: authority.caFile(), CertificateFile: certificate, KeyFile: key, ServerName: "ticketing.example",
+	}
+}
+
+func TestACallerWithACertificateIsLetIn(t *testing.T) {
+	upstream := startUpstream(t)
+	authority, target := startMutualTLS(t, upstream)
+	upstream.play(deleted)
+	answer, err := connect(t, target, optionsFor(t, authority, "allowed.example")).Delete(context.Background(), request())
+	if err != nil || answer.GetUser().GetId() != "42" {
+		t.Errorf("got %v and %v", answer, err)
+	}
+}
+
+func TestACallerWithAnotherCertificateIsNotAllowed(t *testing.T) {
+	upstream := startUpstream(t)
+	authority, target := startMutualTLS(t, upstream)
+	upstream.play(deleted)
+	_, err := connect(t, target, optionsFor(t, authority, "other.example")).Delete(context.Background(), request())
+	failure := failureOf(t, err)
+	if failure.Reason != ticketingv1.ErrorReason_ERROR_REASON_CALLER_NOT_ALLOWED ||
+		failure.Delivery != ticketinguser.NotSent {
+		t.Errorf("got %v", failure)
+	}
+	if requests := upstream.received(); len(requests) > 0 {
+		t.Errorf("got %v", requests)
+	}
+}
+
+func TestAConnectionThatIsNotAsAgreedIsNone(t *testing.T) {
+	upstream := startUpstream(t)
+	authority, target := startMutualTLS(t, upstream)
+	for wrong, change := range map[string]func(*ticketinguser.Options){
+		"no certificate":             func(o *ticketinguser.Options) { o.CertificateFile, o.KeyFile = "", "" },
+		"another name of the server": func(o *ticketinguser.Options) { o.ServerName = "elsewhere.example" },
+		"an authority of nobody":     func(o *ticketinguser.Options) { o.CAFile = newAuthority(t).caFile() },
+	} {
+		t.Run(wrong, func(t *testing.T) {
+			upstream.play(deleted)
+			options := optionsFor(t, authority, "allowed.example")
+			change(&options)
+			_, err := connect(t, target, options).Delete(context.Background(), request())
+			if failure := failureOf(t, err); failure.Code != codes.Unavailable {
+				t.Errorf("got %v", failure)
+			}
+			if requests := upstream.received(); len(requests) > 0 {
+				t.Errorf("got %v", requests)
+			}
+		})
+	}
+}
+
+func TestEachCallAsksForItsToken(t *testing.T) {
+	upstream := startUpstream(t)
+	authority := newAuthority(t)
+	certificate, key := authority.issue(t, "ticketing.example")
+	target := startService(t, upstream.url, map[string]string{
+		"TICKETING_TLS_CERT_FILE": certificate, "TICKETING_TLS_KEY_FILE": key, "TICKETING_AUTH": "caller",
+	})
+	tokens := []string{"first", "second"}
+	client := connect(t, target, ticketinguser.Options{
+		CAFile: authority.caFile(), ServerName: "ticketing.example",
+		Token: func(context.Context) (string, error) {
+			if len(tokens) == 0 {
+				return "", errors.New("none is left")
+			}
+			next := tokens[0]
+			tokens = tokens[1:]
+			return next, nil
+		},
+	})
+	upstream.play(deleted, deleted)
+	for range 2 {
+		if _, err := client.Delete(context.Background(), request()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err := client.Delete(context.Background(), request())
+	failure := failureOf(t, err)
+	if failure.Delivery != ticketinguser.NotSent || !strings.Contains(failure.Message, "none is left") {
+		t.Errorf("got %+v", failure)
+	}
+	requests := upstream.received()
+	if len(requests) != 2 || requests[0].headers.Get("authorization") != "Bearer first" ||
+		requests[1].headers.Get("authorization") != "Bearer second" {
+		t.Errorf("got %v", requests)
+	}
+}
+
+func TestATokenLeavesTheMachineOverTLSAlone(t *testing.T) {
+	for target, refused := range map[string]bool{
+		"ticketing.example:50051": true, "dns:///ticketing.example:50051": true, "localhost.example:50051": true,
+		"10.0.0.1:50051": true, "passthrough:///10.0.0.1:50051": true, "localhost": true,
+		"localhost:50051": false, "dns:///localhost:50051": false, "127.0.0.1:50051": false, "[::1]:50051": false,
+		"unix:/run/ticketing": false,
+	} {
+		client, err := ticketinguser.Connect(target, ticketinguser.Options{
+			Plaintext: true, Token: func(context.Context) (string, error) { return "secret", nil },
+		})
+		if (err != nil) != refused {
+			t.Errorf("%s: got %v", target, err)
+		}
+		if client != nil {
+			client.Close()
+		}
+	}
+}
+
+func TestOptionsThatContradictEachOtherAreRefused(t *testing.T) {
+	authority := newAuthority(t)
+	certificate, key := authority.issue(t, "allowed.example")
+	for _, options := range []ticketinguser.Options{
+		{Plaintext: true, ServerName: "a"},
+		{CertificateFile: certificate},
+		{CAFile: key},
+		{CAFile: filepath.Join(authority.folder, "absent.pem")},
+	} {
+		if _, err := ticketinguser.Connect("localhost:1", options); err == nil {
+			t.Errorf("%+v is taken", options)
+		}
+	}
+}
+
+// The example
+
+func TestTheExampleRuns(t *testing.T) {
+	program := filepath.Join(t.TempDir(), "example")
+	if output, err := exec.Command("go", "build", "-o", program, "./example").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, output)
+	}
+	target := startSandbox(t)
+	var output, errorOutput bytes.Buffer
+	run := func() error {
+		output.Reset()
+		errorOutput.Reset()
+		command := exec.Command(program, "-plaintext", target, ana, helpScout)
+		command.Stdout, command.Stderr = &output, &errorOutput
+		return command.Run()
+	}
+	if err := run(); err != nil || output.String() != "DELETE_OUTCOME_DELETED 23423524 Ana Souza\n" {
+		t.Errorf("%v: %s%s", err, output.String(), errorOutput.String())
+	}
+	err := run()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() != 1 || !strings.HasPrefix(errorOutput.String(), "USER_NOT_FOUND: ") {
+		t.Errorf("%v: %s%s", err, output.String(), errorOutput.String())
+	}
+}

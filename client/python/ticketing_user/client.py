@@ -1,0 +1,287 @@
+"""How to reach the service, and to delete with it."""
+
+from __future__ import annotations
+
+import ipaddress
+import pathlib
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib import resources
+from types import TracebackType
+from typing import Any
+
+import grpc
+from google.protobuf import struct_pb2
+
+from ticketing_user.errors import DeleteError
+from ticketing_user.stream import DeleteStream
+from ticketing_user.v1.ticketing_user_service_pb2 import (
+    TRUTO_RESPONSE_FORMAT_UNSPECIFIED,
+    Collection,
+    DeleteTicketingUserRequest,
+    DeleteTicketingUserResponse,
+    DeleteTicketingUserStreamRequest,
+    Organization,
+    TrutoResponseFormat,
+)
+from ticketing_user.v1.ticketing_user_service_pb2_grpc import TicketingUserServiceStub
+
+DEADLINE = 30.0
+"""Seconds of a call that names none, as in the service, which cuts longer ones to 60 by default."""
+STREAM_DEADLINE = 600.0
+"""The same for a stream, which may take up to an hour once its answer has begun."""
+
+_LARGEST_SAFE_INTEGER = 2**53
+
+
+def connect(
+    target: str,
+    *,
+    plaintext: bool = False,
+    ca_file: str | pathlib.Path | None = None,
+    certificate_file: str | pathlib.Path | None = None,
+    key_file: str | pathlib.Path | None = None,
+    server_name: str | None = None,
+    token: str | Callable[[], str] | None = None,
+    options: Sequence[tuple[str, Any]] = (),
+) -> Client:
+    """A client of the service at `target`, such as "ticketing.example:50051"; nothing is sent yet.
+
+    plaintext: no TLS.
+    ca_file: the authorities to trust, and no others; without it the system's.
+    certificate_file, key_file: who the caller is, for a service that asks for certificates (mTLS).
+    server_name: the name that the service's certificate must have, if it is not the target's.
+    token: Truto's, for a service with TICKETING_AUTH=caller; a function is asked anew for each call.
+    options: gRPC's own, which go before those of this package.
+
+    What is in files is read now. The channel balances over all addresses of the target (round robin) and repeats what
+    ended as UNAVAILABLE, at most 3 times, when the service says that it may; service_config.json has the numbers.
+    """
+    given = {name for name, _ in options}
+    chosen = [("grpc.service_config", resources.files("ticketing_user").joinpath("service_config.json").read_text())]
+    if server_name is not None:
+        chosen.append(("grpc.ssl_target_name_override", server_name))
+    all_options = [*options, *(option for option in chosen if option[0] not in given)]
+    if plaintext:
+        if any(part is not None for part in (ca_file, certificate_file, key_file, server_name)):
+            raise ValueError("a plaintext connection has no authorities, certificate, key or server name")
+        if token is not None and not _is_loopback(target):
+            raise ValueError(f"a token goes to {target} over TLS only, not in plaintext")
+        return Client(grpc.insecure_channel(target, all_options), token)
+    if (certificate_file is None) != (key_file is None):
+        raise ValueError("certificate_file and key_file belong together: give both or neither")
+    credentials = grpc.ssl_channel_credentials(_read(ca_file), _read(key_file), _read(certificate_file))
+    return Client(grpc.secure_channel(target, credentials, all_options), token)
+
+
+class Client:
+    """Deletes users. For any number of threads at a time; close it, or use it in a `with` statement."""
+
+    def __init__(self, channel: grpc.Channel, token: str | Callable[[], str] | None = None) -> None:
+        """On a channel of the caller's own making; `connect` makes one that suits the service."""
+        self._channel = channel
+        self._token = token
+        self._stub: Any = TicketingUserServiceStub(channel)  # type: ignore[no-untyped-call]  # generated without types
+
+    def delete(
+        self,
+        id: str,
+        integrated_account_id: str = "",
+        *,
+        collections: Iterable[str] = (),
+        organization: str | None = None,
+        truto_response_format: TrutoResponseFormat = TRUTO_RESPONSE_FORMAT_UNSPECIFIED,
+        truto_ignore_remote_data: bool | None = None,
+        truto_exclude_fields: Iterable[str] = (),
+        remote_query: Mapping[str, Any] | None = None,
+        truto_skip_api_call: bool | None = None,
+        allow_missing: bool = False,
+        validate_only: bool = False,
+        request_id: str | None = None,
+        include_http_body: bool = False,
+        timeout: float = DEADLINE,
+    ) -> DeleteTicketingUserResponse:
+        """Deletes one user; raises DeleteError unless the service says OK.
+
+        The parameters are the request's fields; collections and organization are given by their ids. Without a
+        `request_id` a new one is made; the error has it, to repeat the delete under.
+        """
+        return self.delete_request(
+            _make_request(
+                id,
+                integrated_account_id,
+                collections=collections,
+                organization=organization,
+                truto_response_format=truto_response_format,
+                truto_ignore_remote_data=truto_ignore_remote_data,
+                truto_exclude_fields=truto_exclude_fields,
+                remote_query=remote_query,
+                truto_skip_api_call=truto_skip_api_call,
+                allow_missing=allow_missing,
+                validate_only=validate_only,
+                request_id=request_id,
+                include_http_body=include_http_body,
+            ),
+            timeout=timeout,
+        )
+
+    def delete_stream(
+        self,
+        id: str,
+        integrated_account_id: str = "",
+        *,
+        collections: Iterable[str] = (),
+        organization: str | None = None,
+        truto_response_format: TrutoResponseFormat = TRUTO_RESPONSE_FORMAT_UNSPECIFIED,
+        truto_ignore_remote_data: bool | None = None,
+        truto_exclude_fields: Iterable[str] = (),
+        remote_query: Mapping[str, Any] | None = None,
+        truto_skip_api_call: bool | None = None,
+        allow_missing: bool = False,
+        validate_only: bool = False,
+        request_id: str | None = None,
+        timeout: float = STREAM_DEADLINE,
+    ) -> DeleteStream:
+        """Deletes one user and hands on the answer's body as it arrives; otherwise as `delete`."""
+        request = _named(
+            _make_request(
+                id,
+                integrated_account_id,
+                collections=collections,
+                organization=organization,
+                truto_response_format=truto_response_format,
+                truto_ignore_remote_data=truto_ignore_remote_data,
+                truto_exclude_fields=truto_exclude_fields,
+                remote_query=remote_query,
+                truto_skip_api_call=truto_skip_api_call,
+                allow_missing=allow_missing,
+                validate_only=validate_only,
+                request_id=request_id,
+            )
+        )
+        call = self._stub.DeleteTicketingUserStream(
+            DeleteTicketingUserStreamRequest(request=request), timeout=timeout, metadata=self._metadata()
+        )
+        return DeleteStream(call, request.request_id)
+
+    def delete_request(
+        self, request: DeleteTicketingUserRequest, *, timeout: float = DEADLINE
+    ) -> DeleteTicketingUserResponse:
+        """The same as `delete`, with a message. It is not changed."""
+        request = _named(request)
+        try:
+            answer: DeleteTicketingUserResponse = self._stub.DeleteTicketingUser(
+                request, timeout=timeout, metadata=self._metadata()
+            )
+        except grpc.RpcError as error:
+            raise DeleteError(error, request.request_id) from error
+        return answer
+
+    def close(self) -> None:
+        """Ends all calls and the connection."""
+        self._channel.close()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _metadata(self) -> tuple[tuple[str, str], ...]:
+        if self._token is None:
+            return ()
+        return (("authorization", f"Bearer {self._token() if callable(self._token) else self._token}"),)
+
+
+def _named(request: DeleteTicketingUserRequest) -> DeleteTicketingUserRequest:
+    # So that all that gRPC sends of one call, repeats included, is one delete to Truto.
+    if request.request_id:
+        return request
+    named = DeleteTicketingUserRequest()
+    named.CopyFrom(request)
+    named.request_id = str(uuid.uuid4())
+    return named
+
+
+def _make_request(
+    id: str,
+    integrated_account_id: str,
+    *,
+    collections: Iterable[str],
+    organization: str | None,
+    truto_response_format: TrutoResponseFormat,
+    truto_ignore_remote_data: bool | None,
+    truto_exclude_fields: Iterable[str],
+    remote_query: Mapping[str, Any] | None,
+    truto_skip_api_call: bool | None,
+    allow_missing: bool,
+    validate_only: bool,
+    request_id: str | None,
+    include_http_body: bool = False,
+) -> DeleteTicketingUserRequest:
+    # Each character of a text would be one.
+    for name, values in (("collections", collections), ("truto_exclude_fields", truto_exclude_fields)):
+        if isinstance(values, str):
+            raise TypeError(f"{name} takes a list of strings, not one string")
+    request = DeleteTicketingUserRequest(
+        id=id,
+        integrated_account_id=integrated_account_id,
+        collections=[Collection(id=collection) for collection in collections],
+        organization=None if organization is None else Organization(id=organization),
+        truto_response_format=truto_response_format,
+        truto_exclude_fields=list(truto_exclude_fields),
+        remote_query=None if remote_query is None else _to_struct(remote_query, "remote_query"),
+        allow_missing=allow_missing,
+        validate_only=validate_only,
+        request_id=request_id or "",
+        include_http_body=include_http_body,
+    )
+    # Absent and false are two requests.
+    if truto_ignore_remote_data is not None:
+        request.truto_ignore_remote_data = truto_ignore_remote_data
+    if truto_skip_api_call is not None:
+        request.truto_skip_api_call = truto_skip_api_call
+    return request
+
+
+def _to_struct(values: Mapping[str, Any], path: str) -> struct_pb2.Struct:
+    return struct_pb2.Struct(fields={key: _to_value(value, f"{path}.{key}") for key, value in values.items()})
+
+
+def _to_value(value: Any, path: str) -> struct_pb2.Value:
+    if value is None:
+        return struct_pb2.Value(null_value=struct_pb2.NULL_VALUE)
+    if isinstance(value, bool):
+        return struct_pb2.Value(bool_value=value)
+    if isinstance(value, int) and abs(value) > _LARGEST_SAFE_INTEGER:
+        # On the way it is a double, which would be another number.
+        raise ValueError(f"{path}: {value} is beyond 2^53; give it as a string")
+    if isinstance(value, (int, float)):
+        return struct_pb2.Value(number_value=value)
+    if isinstance(value, str):
+        return struct_pb2.Value(string_value=value)
+    if isinstance(value, Mapping):
+        return struct_pb2.Value(struct_value=_to_struct(value, path))
+    if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray)):
+        values = [_to_value(item, f"{path}[{index}]") for index, item in enumerate(value)]
+        return struct_pb2.Value(list_value=struct_pb2.ListValue(values=values))
+    raise TypeError(f"{path}: a {type(value).__name__} is no JSON")
+
+
+def _read(path: str | pathlib.Path | None) -> bytes | None:
+    return None if path is None else pathlib.Path(path).read_bytes()
+
+
+def _is_loopback(target: str) -> bool:
+    address = target.rpartition("/")[2] if target.startswith("dns:") else target
+    if address.startswith("unix:"):
+        return True
+    host = address.removeprefix("ipv4:").removeprefix("ipv6:").rpartition(":")[0].strip("[]")
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

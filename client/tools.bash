@@ -1,0 +1,51 @@
+# For sourcing by the scripts of the callers: their languages' tools, installed only when absent, in the project's cache
+# folder.
+
+# shellcheck source=deploy/steps.bash
+source "$(dirname "${BASH_SOURCE[0]}")/../deploy/steps.bash"
+
+# python_environment NAME REQUIREMENT...: makes the virtual environment NAME, unless it is there with the same
+# requirements, and prints its folder; progress goes to standard error.
+python_environment() {
+  local folder=$cache/python-$1 wanted
+  wanted=$(printf '%s\n' "${@:2}")
+  if [[ $(cat "$folder/requirements" 2>/dev/null) != "$wanted" ]]; then
+    "$project/deploy/packages" python >&2
+    rm -rf "$folder"
+    step "python: environment $1" make_python_environment "$folder" "${@:2}" >&2
+    echo "$wanted" >"$folder/requirements"
+  fi
+  echo "$folder"
+}
+make_python_environment() {
+  # Debian's, whose package has the module venv.
+  /usr/bin/python3 -m venv "$1" && "$1/bin/pip" install --quiet --disable-pip-version-check "${@:2}"
+}
+
+# Go that builds client/go, which asks for 1.23. Debian 12 has it beside its own.
+find_go() {
+  local go
+  for go in "$(command -v go || true)" /usr/lib/go-1.23/bin/go; do
+    if [[ -x $go ]] && go_is_new_enough "$go"; then
+      echo "$go"
+      return
+    fi
+  done
+  return 1
+}
+go_is_new_enough() {
+  local version
+  version=$(GOTOOLCHAIN=local "$1" env GOVERSION)
+  printf 'go1.23\n%s\n' "$version" | sort --check --version-sort 2>/dev/null
+}
+install_go() {
+  find_go >/dev/null || "$project/deploy/packages" caller-go >&2
+  local go
+  if ! go=$(find_go); then
+    echo 'client/go: needs Go 1.23 or later' >&2
+    return 1
+  fi
+  # Without cgo no C compiler is needed.
+  export GOTOOLCHAIN=local GOMODCACHE=$cache/go-modules GOFLAGS=-modcacherw CGO_ENABLED=0
+  PATH=$(dirname "$go"):$PATH
+}
