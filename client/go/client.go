@@ -19,6 +19,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
+	_ "google.golang.org/grpc/health" // which the service config asks for
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/protobuf/proto"
 
@@ -60,8 +61,8 @@ type Client struct {
 
 // Connect returns a client of the service at target, such as "ticketing.example:50051"; nothing is sent yet.
 //
-// The connection balances over all addresses of the target (round robin) and repeats what ended as UNAVAILABLE, at most 3
-// times, when the service says that it may; service_config.json has the numbers.
+// The connection balances over all addresses of the target (round robin) that say that they are healthy, and repeats what
+// ended as UNAVAILABLE, at most 3 times, when the service says that it may; service_config.json has the numbers.
 func Connect(target string, options Options) (*Client, error) {
 	transport, err := transportCredentials(target, options)
 	if err != nil {

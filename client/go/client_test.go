@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -294,27 +295,43 @@ func TestNothingElseIsRepeated(t *testing.T) {
 	}
 }
 
-func TestCallsGoToAllAddressesInTurn(t *testing.T) {
-	// Each says in its plan where it would send the request.
+func TestCallsGoToAllAddressesThatStay(t *testing.T) {
+	// Each says in its plan where it would send the request. The end comes long after the test.
+	settings := map[string]string{"TICKETING_DRAIN_DELAY": "10m"}
+	first, process := startServiceProcess(t, "http://127.0.0.1:1", settings)
+	second := startService(t, "http://127.0.0.1:2", settings)
 	addresses := manual.NewBuilderWithScheme("both")
-	addresses.InitialState(resolver.State{Addresses: []resolver.Address{
-		{Addr: startService(t, "http://127.0.0.1:1", nil)}, {Addr: startService(t, "http://127.0.0.1:2", nil)},
-	}})
+	addresses.InitialState(resolver.State{Addresses: []resolver.Address{{Addr: first}, {Addr: second}}})
 	client := connect(t, "both:///", ticketinguser.Options{
 		Plaintext: true, DialOptions: []grpc.DialOption{grpc.WithResolvers(addresses)},
 	})
 	planned := request()
 	planned.ValidateOnly = true
-	seen := map[string]bool{}
-	for i := 0; i < 10000 && len(seen) < 2; i++ {
-		answer, err := client.Delete(context.Background(), planned)
-		if err != nil {
-			t.Fatal(err)
+	// In how many calls in a row the one with this URL was called, of 10,000 calls at most.
+	callsInARow := func(url string, want int) int {
+		count := 0
+		for i := 0; i < 10000 && count < want; i++ {
+			answer, err := client.Delete(context.Background(), planned)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if strings.HasPrefix(answer.GetPlannedRequest().GetUrl(), url) {
+				count++
+			} else {
+				count = 0
+			}
 		}
-		seen[answer.GetPlannedRequest().GetUrl()] = true
+		return count
 	}
-	if len(seen) != 2 {
-		t.Errorf("only %v was called", seen)
+	if callsInARow("http://127.0.0.1:1/", 1) != 1 || callsInARow("http://127.0.0.1:2/", 1) != 1 {
+		t.Error("one was not called")
+	}
+	if err := process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	// In turn the first would be called again at once.
+	if count := callsInARow("http://127.0.0.1:2/", 20); count != 20 {
+		t.Errorf("the one that is about to end is still called")
 	}
 }
 

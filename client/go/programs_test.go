@@ -25,7 +25,9 @@ import (
 const token = "conformance-token"
 
 // start starts the program whose path is in an environment variable, and returns the first line of output with a text.
-func start(t *testing.T, variable string, arguments []string, environment map[string]string, text string) string {
+func start(t *testing.T, variable string, arguments []string, environment map[string]string, text string) (
+	string, *os.Process,
+) {
 	t.Helper()
 	path := os.Getenv(variable)
 	if path == "" {
@@ -66,13 +68,19 @@ func start(t *testing.T, variable string, arguments []string, environment map[st
 				defer close(read)
 				io.Copy(io.Discard, lines)
 			}()
-			return strings.TrimSpace(line)
+			return strings.TrimSpace(line), command.Process
 		}
 	}
 }
 
 // startService starts the service in front of a URL and returns its address.
 func startService(t *testing.T, trutoURL string, settings map[string]string) string {
+	t.Helper()
+	address, _ := startServiceProcess(t, trutoURL, settings)
+	return address
+}
+
+func startServiceProcess(t *testing.T, trutoURL string, settings map[string]string) (string, *os.Process) {
 	t.Helper()
 	environment := map[string]string{
 		"TICKETING_LISTEN":       "127.0.0.1:0",
@@ -83,19 +91,19 @@ func startService(t *testing.T, trutoURL string, settings map[string]string) str
 	for name, value := range settings {
 		environment[name] = value
 	}
-	line := start(t, "TICKETING_SERVICE", nil, environment, `"listening"`)
+	line, process := start(t, "TICKETING_SERVICE", nil, environment, `"listening"`)
 	var listening struct{ Address string }
 	if err := json.Unmarshal([]byte(line), &listening); err != nil {
 		t.Fatal(err)
 	}
-	return listening.Address
+	return listening.Address, process
 }
 
 // startSandbox starts the sandbox, without limits of its own, and a service in front of it.
 func startSandbox(t *testing.T) string {
 	t.Helper()
 	flags := []string{"--listen", "127.0.0.1:0", "--account-limit", "0", "--token-limit", "0"}
-	line := start(t, "TICKETING_SANDBOX", flags, nil, "listening on ")
+	line, _ := start(t, "TICKETING_SANDBOX", flags, nil, "listening on ")
 	return startService(t, line[strings.Index(line, "http://"):], map[string]string{"TRUTO_API_TOKEN": "sandbox-token"})
 }
 

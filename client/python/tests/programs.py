@@ -50,6 +50,9 @@ class Process:
             seen.append(line)
         raise RuntimeError(f"the program ended without a line with {text!r}:\n{''.join(seen)}")
 
+    def terminate(self) -> None:
+        self._process.terminate()
+
     def stop(self) -> None:
         self._process.kill()
         self._process.wait()

@@ -54,11 +54,16 @@ def connect(
     token: Truto's, for a service with TICKETING_AUTH=caller; a function is asked anew for each call.
     options: gRPC's own, which go before those of this package.
 
-    What is in files is read now. The channel balances over all addresses of the target (round robin) and repeats what
-    ended as UNAVAILABLE, at most 3 times, when the service says that it may; service_config.json has the numbers.
+    What is in files is read now. The channel balances over all addresses of the target (round robin) that say that they
+    are healthy, and repeats what ended as UNAVAILABLE, at most 3 times, when the service says that it may;
+    service_config.json has the numbers.
     """
     given = {name for name, _ in options}
-    chosen = [("grpc.service_config", resources.files("ticketing_user").joinpath("service_config.json").read_text())]
+    chosen: list[tuple[str, Any]] = [
+        ("grpc.service_config", resources.files("ticketing_user").joinpath("service_config.json").read_text()),
+        # So that the replicas of a rollout are found while the old ones drain; by default 30 s.
+        ("grpc.dns_min_time_between_resolutions_ms", 1000),
+    ]
     if server_name is not None:
         chosen.append(("grpc.ssl_target_name_override", server_name))
     all_options = [*options, *(option for option in chosen if option[0] not in given)]
