@@ -1,6 +1,7 @@
 // From the program's arguments to what is to be done; nothing is sent here.
 //
-// A later subcommand adds a struct to CommandLine, an Add…Command to the .cc and a function to run.cc.
+// A later subcommand adds an Add…Command to command_table.cc, a struct to CommandLine, a Make…Command to the .cc and a
+// function to run.cc.
 #pragma once
 
 #include <chrono>
@@ -8,6 +9,7 @@
 #include <variant>
 
 #include "cli/connection.h"
+#include "cli/list_file.h"
 #include "cli/process.h"
 #include "ticketing/v1/ticketing_user_service.pb.h"
 
@@ -28,14 +30,33 @@ struct DeleteCommand {
   ConnectionOptions connection;
 };
 
-// The program ends here: with code 0 for --help and --version, whose text is for standard output, else with
-// kExitUsage and a text that names the option and the rule, for standard error.
+struct DeleteListCommand {
+  std::string file;      // "-" is standard input
+  std::string results;   // empty: named after the list
+  std::string failures;  // likewise
+  int concurrency = 8;
+  bool dry_run = false;
+  bool yes = false;
+  bool repeat_unknown = false;
+  ListDefaults defaults;
+  std::chrono::milliseconds deadline = kDefaultDeadline;
+  ConnectionOptions connection;
+};
+
+struct HealthCommand {
+  std::string service;
+  std::chrono::milliseconds deadline = std::chrono::seconds(5);
+  ConnectionOptions connection;
+};
+
+// The program ends here: with code 0 for --help, --version, completion and manual, whose text is for standard output,
+// else with kExitUsage and a text that names the option and the rule, for standard error.
 struct EarlyExit {
   int code = 0;
   std::string text;
 };
 
-using CommandLine = std::variant<EarlyExit, DeleteCommand>;
+using CommandLine = std::variant<EarlyExit, DeleteCommand, DeleteListCommand, HealthCommand>;
 
 // Reads the files that --remote-query names; whether those of the connection are there is seen when it is opened.
 CommandLine ParseCommandLine(int argc, const char* const* argv, const Environment& environment);

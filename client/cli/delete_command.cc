@@ -28,15 +28,6 @@ using ticketing::v1::DeleteTicketingUserStreamRequest;
 using ticketing::v1::DeleteTicketingUserStreamResponse;
 using ticketing::v1::TicketingUserService;
 
-bool ColoursWanted(const Process& process, bool terminal) {
-  return terminal && process.environment("NO_COLOR").value_or("").empty();
-}
-
-int Refuse(const Process& process, const std::string& message) {
-  process.err << "ticketing-user: " << message << "\n" << std::flush;
-  return kExitUsage;
-}
-
 // Where the body of a stream goes. A file keeps what it holds until an answer begins.
 class BodyOutput {
  public:

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <memory>
@@ -22,7 +23,6 @@ using google::protobuf::Value;
 using nlohmann::json;
 using std::chrono::milliseconds;
 
-constexpr int kMaxDepth = 16;
 constexpr double kMaxExactInteger = 9007199254740991;  // 2^53 - 1: no other integer becomes the same double
 
 // The unit's length in milliseconds; 0 for what is no unit.
@@ -57,46 +57,53 @@ bool Convert(const json& from, Value& to) {  // NOLINT(misc-no-recursion): at mo
   }
 }
 
-std::variant<Struct, std::string> ParseJsonObject(const std::string& text) {
-  std::optional<std::string> duplicate_key;
-  bool too_deep = false;
-  std::vector<std::set<std::string>> keys;
-  const auto watch = [&](int depth, json::parse_event_t event, json& parsed) {
-    switch (event) {
-      case json::parse_event_t::object_start: keys.emplace_back(); [[fallthrough]];
-      case json::parse_event_t::array_start: too_deep = too_deep || depth >= kMaxDepth; break;
-      case json::parse_event_t::key:
-        if (!keys.back().insert(parsed.get<std::string>()).second) {
-          duplicate_key = parsed.get<std::string>();
-        }
-        break;
-      case json::parse_event_t::object_end: keys.pop_back(); break;
-      default: break;
-    }
-    return !too_deep;
-  };
-
-  json parsed;
-  try {
-    parsed = json::parse(text, watch);
-  } catch (const json::parse_error& error) {
-    return "is not JSON: see its byte " + std::to_string(error.byte);
-  } catch (const json::exception&) {
-    return "is not JSON";
-  }
-  if (too_deep) return "is nested more than " + std::to_string(kMaxDepth) + " levels deep";
-  if (duplicate_key) return "has the key '" + *duplicate_key + "' twice in one object";
-  Value value;
-  if (!parsed.is_object()) return "is JSON, but no object";
-  if (!Convert(parsed, value)) return "has a number beyond 2^53 - 1, which would arrive changed; write it as a string";
-  return std::move(*value.mutable_struct_value());
-}
-
 bool Matches(const std::string& text, const char* pattern) {
   return std::regex_match(text, std::regex(pattern));
 }
 
 }  // namespace
+
+const std::map<std::string, v1::TrutoResponseFormat>& ResponseFormats() {
+  static const std::map<std::string, v1::TrutoResponseFormat> kFormats = {
+      {"unified", v1::TRUTO_RESPONSE_FORMAT_UNIFIED},
+      {"raw", v1::TRUTO_RESPONSE_FORMAT_RAW},
+      {"normalized", v1::TRUTO_RESPONSE_FORMAT_NORMALIZED},
+      {"stream", v1::TRUTO_RESPONSE_FORMAT_STREAM},
+      {"debug", v1::TRUTO_RESPONSE_FORMAT_DEBUG}};
+  return kFormats;
+}
+
+std::string CheckFormat(const std::string& text) {
+  return ResponseFormats().contains(text) ? "" : "'" + text + "' is none of unified, raw, normalized, stream and debug";
+}
+
+std::string CheckBoolean(const std::string& text) {
+  return text == "true" || text == "false" ? "" : "'" + text + "' is neither true nor false";
+}
+
+std::optional<int> ParseConcurrency(const std::string& text) {
+  int number = 0;
+  const char* const end = std::to_address(text.end());
+  const auto [rest, error] = std::from_chars(text.data(), end, number);
+  if (error != std::errc() || rest != end || number < 1 || number > 100) return std::nullopt;
+  return number;
+}
+
+std::string CheckConcurrency(const std::string& text) {
+  return ParseConcurrency(text) ? "" : "'" + text + "' is no number from 1 to 100";
+}
+
+bool IsUuid(std::string_view text) {
+  constexpr std::string_view kForm = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
+  constexpr std::string_view kHexDigits = "0123456789abcdefABCDEF";
+  return std::ranges::equal(text, kForm, [&](char c, char form) {
+    return form == 'x' ? kHexDigits.find(c) != std::string_view::npos : c == form;
+  });
+}
+
+std::string CheckUuid(const std::string& text) {
+  return IsUuid(text) ? "" : "must be a UUID such as 62f44730-dd91-461e-bd6a-aedd9e0ad79d";
+}
 
 std::optional<milliseconds> ParseDuration(const std::string& text) {
   std::int64_t number = 0;
@@ -134,6 +141,41 @@ bool IsLoopback(const std::string& host) {
   in6_addr v6{};
   if (::inet_pton(AF_INET, host.c_str(), &v4) == 1) return (ntohl(v4.s_addr) >> 24U) == 127;
   return ::inet_pton(AF_INET6, host.c_str(), &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
+}
+
+std::variant<Struct, std::string> ParseJsonObject(const std::string& text, int max_levels) {
+  std::optional<std::string> duplicate_key;
+  bool too_deep = false;
+  std::vector<std::set<std::string>> keys;
+  const auto watch = [&](int depth, json::parse_event_t event, json& parsed) {
+    switch (event) {
+      case json::parse_event_t::object_start: keys.emplace_back(); [[fallthrough]];
+      case json::parse_event_t::array_start: too_deep = too_deep || depth >= max_levels; break;
+      case json::parse_event_t::key:
+        if (!keys.back().insert(parsed.get<std::string>()).second) {
+          duplicate_key = parsed.get<std::string>();
+        }
+        break;
+      case json::parse_event_t::object_end: keys.pop_back(); break;
+      default: break;
+    }
+    return !too_deep;
+  };
+
+  json parsed;
+  try {
+    parsed = json::parse(text, watch);
+  } catch (const json::parse_error& error) {
+    return "is not JSON: see its byte " + std::to_string(error.byte);
+  } catch (const json::exception&) {
+    return "is not JSON";
+  }
+  if (too_deep) return "is nested more than " + std::to_string(max_levels) + " levels deep";
+  if (duplicate_key) return "has the key '" + *duplicate_key + "' twice in one object";
+  Value value;
+  if (!parsed.is_object()) return "is JSON, but no object";
+  if (!Convert(parsed, value)) return "has a number beyond 2^53 - 1, which would arrive changed; write it as a string";
+  return std::move(*value.mutable_struct_value());
 }
 
 std::variant<Struct, std::string> ParseRemoteQuery(const std::string& text) {

@@ -6,11 +6,29 @@
 #include <google/protobuf/struct.pb.h>
 
 #include <chrono>
+#include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 
+#include "ticketing/v1/ticketing_user_service.pb.h"
+
 namespace ticketing::cli {
+
+// `unified`, `raw`, ...: the formats of an answer by the names that the endpoint has for them.
+const std::map<std::string, ticketing::v1::TrutoResponseFormat>& ResponseFormats();
+std::string CheckFormat(const std::string& text);
+
+// `true` or `false`.
+std::string CheckBoolean(const std::string& text);
+
+// How many calls may be under way at a time: 1 to 100.
+std::optional<int> ParseConcurrency(const std::string& text);
+std::string CheckConcurrency(const std::string& text);
+
+bool IsUuid(std::string_view text);
+std::string CheckUuid(const std::string& text);
 
 // A number with a unit as in `250ms`, `5s`, `2m`, `1h`; 1 ms to 1 h, the longest that the service grants. Nothing for
 // any other text.
@@ -28,9 +46,15 @@ std::string CheckServer(const std::string& text);
 // Whether packets to `host` stay on this machine: `localhost`, 127.0.0.0/8 and ::1.
 bool IsLoopback(const std::string& host);
 
-// A JSON object, or `@FILE` for a file that holds one. The error is what is wrong: no JSON, no object, and whatever a
-// Struct would change silently: a key that stands twice, a number beyond 2^53 - 1, nesting beyond 16 levels (the
-// service's limit).
+// The most levels that a remote query may have; the service's limit.
+inline constexpr int kRemoteQueryLevels = 16;
+
+// A JSON object. The error is what is wrong: no JSON, no object, and whatever a Struct would change silently: a key
+// that stands twice, a number beyond 2^53 - 1, nesting beyond `max_levels`.
+std::variant<google::protobuf::Struct, std::string> ParseJsonObject(const std::string& text,
+                                                                    int max_levels = kRemoteQueryLevels);
+
+// The same, or `@FILE` for a file that holds one.
 std::variant<google::protobuf::Struct, std::string> ParseRemoteQuery(const std::string& text);
 std::string CheckRemoteQuery(const std::string& text);
 

@@ -4,6 +4,8 @@
 
 #include "cli/command_line.h"
 #include "cli/delete_command.h"
+#include "cli/delete_list_command.h"
+#include "cli/health_command.h"
 
 namespace ticketing::cli {
 namespace {
@@ -17,6 +19,8 @@ struct Runner {
     return exit.code;
   }
   int operator()(const DeleteCommand& command) const { return RunDelete(command, process); }
+  int operator()(const DeleteListCommand& command) const { return RunDeleteList(command, process); }
+  int operator()(const HealthCommand& command) const { return RunHealth(command, process); }
 };
 
 }  // namespace

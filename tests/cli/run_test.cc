@@ -119,9 +119,11 @@ class Run : public testing::Test {
   Outcome Do(const std::vector<std::string>& arguments) {
     std::vector<const char*> argv{"ticketing-user"};
     for (const std::string& argument : arguments) argv.push_back(argument.c_str());
+    std::istringstream in;
     std::ostringstream out;
     std::ostringstream err;
-    const Process process{.out = out,
+    const Process process{.in = in,
+                          .out = out,
                           .err = err,
                           .out_is_terminal = terminal_,
                           .err_is_terminal = terminal_,
