@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -25,6 +26,8 @@ std::variant<std::unique_ptr<ResultsFile>, std::string> ResultsFile::Open(const 
   const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, S_IRUSR | S_IWUSR);
   if (descriptor < 0) return name + "can't be opened: " + SystemError();
   std::unique_ptr<ResultsFile> file(new ResultsFile(descriptor));
+  struct stat status{};
+  if (::fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode)) return name + "is no regular file";
   if (::flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
     return name + (errno == EWOULDBLOCK ? "is in use by another run" : "can't be locked: " + SystemError());
   }
@@ -55,10 +58,11 @@ std::string ResultsFile::Load() {
     known_.insert_or_assign(std::move(request_id), *std::move(result));
     start = end + 1;
   }
+  size_ = static_cast<off_t>(start);
   if (start == content.size()) return {};
   // Only a piece of a result may be cut off, not another file's text.
   if (content.at(start) != '{') return "has an end that is no result; is it another file?";
-  return ::ftruncate(descriptor_, static_cast<off_t>(start)) == 0 ? "" : "can't be cut: " + SystemError();
+  return ::ftruncate(descriptor_, size_) == 0 ? "" : "can't be cut: " + SystemError();
 }
 
 bool ResultsFile::Append(const LineResult& result) {
@@ -67,9 +71,14 @@ bool ResultsFile::Append(const LineResult& result) {
   while (written < line.size()) {
     const ssize_t count = ::write(descriptor_, line.data() + written, line.size() - written);
     if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return false;
+    if (count < 0) {
+      // The next result must not follow a piece of this one; if it does, the next run says so.
+      [[maybe_unused]] const int cut = ::ftruncate(descriptor_, size_);
+      return false;
+    }
     written += static_cast<std::size_t>(count);
   }
+  size_ += static_cast<off_t>(line.size());
   return true;
 }
 

@@ -1,6 +1,8 @@
 // The memory of a list: what became of its lines, over all runs.
 #pragma once
 
+#include <sys/types.h>
+
 #include <map>
 #include <memory>
 #include <string>
@@ -24,7 +26,7 @@ class ResultsFile {
   // By request_id, the last one of each; what was there when the file was opened.
   const std::map<std::string, LineResult>& known() const { return known_; }
 
-  // One line, given to the system before it returns. False when that failed.
+  // One line, given to the system before it returns. False when that failed; then nothing of it is left.
   bool Append(const LineResult& result);
 
  private:
@@ -32,6 +34,7 @@ class ResultsFile {
   std::string Load();  // the error
 
   int descriptor_;
+  off_t size_ = 0;  // of what is whole
   std::map<std::string, LineResult> known_;
 };
 

@@ -199,8 +199,17 @@ INSTANTIATE_TEST_SUITE_P(
         BadCase{{"delete", "5", "--server", "localhost"}, "--server: 'localhost' is not of the form HOST:PORT"},
         BadCase{{"delete", "5", "--correlation-id", "a b"}, "--correlation-id"},
         BadCase{{"delete", "5", "--traceparent", "x"}, "--traceparent"},
-        BadCase{{"delete", "a\xff"}, "'a\\xff' is not UTF-8"},
-        BadCase{{"delete", "5", "--token", "secret"}, "--token"}));
+        BadCase{{"delete", "a\xff"}, "'a\\xff' is not UTF-8"}, BadCase{{"delete", "5", "--token", "secret"}, "--token"},
+        BadCase{{"delete-list"}, "FILE is required"},
+        BadCase{{"delete-list", "l", "--concurrency", "0"}, "--concurrency: '0' is no number from 1 to 100"},
+        BadCase{{"delete-list", "l", "--concurrency", "101"}, "--concurrency"},
+        BadCase{{"delete-list", "l", "--concurrency", "8x"}, "--concurrency"},
+        BadCase{{"delete-list", "l", "--account", "x"}, "--account: must be a UUID"},
+        BadCase{{"delete-list", "l", "--dry-run", "--results", "r"}, "--results excludes --dry-run"},
+        BadCase{{"delete-list", "l", "--yes=true"}, "--yes: takes no value"},
+        BadCase{{"delete-list", "l", "--results", ""}, "--results: must not be empty"},
+        BadCase{{"completion"}, "SHELL is required"}, BadCase{{"completion", "fish"}, "'fish' is neither bash nor zsh"},
+        BadCase{{"manual", "5"}, "5"}));
 
 TEST(CommandLine, HelpNamesEveryOptionAndIsASuccess) {
   const CommandLine parsed = Parse({"delete", "--help"});
@@ -237,6 +246,60 @@ TEST(CommandLine, HelpNamesEveryOptionAndIsASuccess) {
                            "64 + N"}) {
     EXPECT_THAT(exit.text, HasSubstr(name));
   }
+}
+
+template <typename Command>
+Command ParseAs(const std::vector<std::string>& arguments) {
+  const CommandLine parsed = Parse(arguments);
+  if (!std::holds_alternative<Command>(parsed)) {
+    ADD_FAILURE() << testing::PrintToString(arguments);
+    return {};
+  }
+  return std::get<Command>(parsed);
+}
+
+TEST(CommandLine, ReadsWhatIsToBeDoneWithAList) {
+  const auto plain = ParseAs<DeleteListCommand>({"delete-list", "users.csv"});
+  EXPECT_EQ(plain.file, "users.csv");
+  EXPECT_EQ(plain.results, "");
+  EXPECT_EQ(plain.failures, "");
+  EXPECT_EQ(plain.concurrency, 8);
+  EXPECT_EQ(plain.deadline, std::chrono::seconds(35));
+  EXPECT_FALSE(plain.dry_run || plain.yes || plain.repeat_unknown || plain.defaults.allow_missing);
+  EXPECT_EQ(plain.defaults.account, "");
+
+  const auto full = ParseAs<DeleteListCommand>(
+      {"delete-list", "-", "--account", "62f44730-dd91-461e-bd6a-aedd9e0ad79d", "--allow-missing", "--results", "r",
+       "--failures", "f", "--yes", "--repeat-unknown", "--concurrency", "100", "--deadline", "2s", "--server", "h:1"});
+  EXPECT_EQ(full.file, "-");
+  EXPECT_EQ(full.defaults.account, "62f44730-dd91-461e-bd6a-aedd9e0ad79d");
+  EXPECT_EQ(full.results, "r");
+  EXPECT_EQ(full.failures, "f");
+  EXPECT_EQ(full.concurrency, 100);
+  EXPECT_EQ(full.deadline, std::chrono::seconds(2));
+  EXPECT_TRUE(full.defaults.allow_missing && full.yes && full.repeat_unknown && !full.dry_run);
+  EXPECT_EQ(full.connection.server, "h:1");
+  EXPECT_TRUE(ParseAs<DeleteListCommand>({"delete-list", "l", "--dry-run"}).dry_run);
+}
+
+TEST(CommandLine, ReadsWhoseHealthIsAskedFor) {
+  EXPECT_EQ(ParseAs<HealthCommand>({"health"}).service, "");
+  const auto command = ParseAs<HealthCommand>({"health", "--service", "s", "--deadline", "1s", "--tls"});
+  EXPECT_EQ(command.service, "s");
+  EXPECT_EQ(command.deadline, std::chrono::seconds(1));
+  EXPECT_TRUE(command.connection.tls);
+}
+
+TEST(CommandLine, PrintsCompletionAndManual) {
+  const auto bash = ParseAs<EarlyExit>({"completion", "bash"});
+  EXPECT_EQ(bash.code, 0);
+  EXPECT_THAT(bash.text, HasSubstr("complete -F"));
+  const auto zsh = ParseAs<EarlyExit>({"completion", "zsh"});
+  EXPECT_EQ(zsh.code, 0);
+  EXPECT_THAT(zsh.text, StartsWith("#compdef ticketing-user\n"));
+  const auto manual = ParseAs<EarlyExit>({"manual"});
+  EXPECT_EQ(manual.code, 0);
+  EXPECT_THAT(manual.text, StartsWith(".TH TICKETING"));
 }
 
 TEST(CommandLine, ShowsItsVersion) {

@@ -54,7 +54,8 @@ void ExpectRequest(const ListLine& line, const std::string& text) {
 constexpr char kEverything[] =
     "id: 'a,b' integrated_account_id: '62f44730-dd91-461e-bd6a-aedd9e0ad79d' collections { id: '1' } collections { id: "
     "'2' } organization { id: '42' } truto_response_format: TRUTO_RESPONSE_FORMAT_RAW truto_ignore_remote_data: false "
-    "truto_exclude_fields: 'id' truto_exclude_fields: 'name' remote_query { fields { key: 'a' value { string_value: 'b' "
+    "truto_exclude_fields: 'id' truto_exclude_fields: 'name' remote_query { fields { key: 'a' value { string_value: "
+    "'b' "
     "} } } truto_skip_api_call: true allow_missing: true request_id: '0b0a6f1e-9a7e-4a9e-8f5a-1d2c3b4a5f60'";
 
 TEST(ListFile, ReadsEveryColumnOfCsv) {
@@ -86,8 +87,7 @@ TEST(ListFile, ReadsEveryKeyOfJsonLines) {
   ExpectRequest(list.lines[0], kEverything);
   EXPECT_EQ(list.lines[1].number, 3U);
   EXPECT_TRUE(list.lines[1].text.starts_with("{") && list.lines[1].text.ends_with("}"));
-  ExpectRequest(list.lines[1],
-                "id: '5' organization { id: '42' } truto_response_format: TRUTO_RESPONSE_FORMAT_DEBUG");
+  ExpectRequest(list.lines[1], "id: '5' organization { id: '42' } truto_response_format: TRUTO_RESPONSE_FORMAT_DEBUG");
 }
 
 TEST(ListFile, FillsInWhatALineDoesNotSay) {
@@ -100,58 +100,60 @@ TEST(ListFile, FillsInWhatALineDoesNotSay) {
 }
 
 TEST(ListFile, TellsAllMistakesOfCsvAtOnce) {
-  EXPECT_THAT(ParseBad("id,account,truto_skip_api_call,remote_query,truto_response_format\n"
-                       "..,x,yes,[],xml\n"
-                       "1,2\n"
-                       ",,,,\n"
-                       "a\"b,,,,\n"
-                       "ok,,,,\n"
-                       "\xff,,,,\n" +
-                       std::string(513, 'x') + ",,,,\n\"a\nb\",,,,\n"),
-              ElementsAre("2 id: must be neither '.' nor '..'",
-                          "2 integrated_account_id: must be a UUID such as 62f44730-dd91-461e-bd6a-aedd9e0ad79d",
-                          "2 remote_query: is JSON, but no object",
-                          "2 truto_response_format: 'xml' is none of unified, raw, normalized, stream and debug",
-                          "2 truto_skip_api_call: 'yes' is neither true nor false",
-                          "3 : has 2 fields; the header line names 5", "4 id: is missing",
-                          "5 : has a quote inside a field that does not begin with one", "7 : is not UTF-8",
-                          "8 id: must be at most 512 bytes long", "9 id: must not contain control characters"));
+  EXPECT_THAT(
+      ParseBad("id,account,truto_skip_api_call,remote_query,truto_response_format\n"
+               "..,x,yes,[],xml\n"
+               "1,2\n"
+               ",,,,\n"
+               "a\"b,,,,\n"
+               "ok,,,,\n"
+               "\xff,,,,\n" +
+               std::string(513, 'x') + ",,,,\n\"a\nb\",,,,\n"),
+      ElementsAre("2 id: must be neither '.' nor '..'",
+                  "2 integrated_account_id: must be a UUID such as 62f44730-dd91-461e-bd6a-aedd9e0ad79d",
+                  "2 remote_query: is JSON, but no object",
+                  "2 truto_response_format: 'xml' is none of unified, raw, normalized, stream and debug",
+                  "2 truto_skip_api_call: 'yes' is neither true nor false", "3 : has 2 fields; the header line names 5",
+                  "4 id: is missing", "5 : has a quote inside a field that does not begin with one", "7 : is not UTF-8",
+                  "8 id: must be at most 512 bytes long", "9 id: must not contain control characters"));
 }
 
 TEST(ListFile, TellsWhatIsWrongWithTheHeaderLine) {
-  EXPECT_THAT(ParseBad("23423523,62f44730-dd91-461e-bd6a-aedd9e0ad79d\n"),
-              ElementsAre("1 23423523: the header line names a column that is no parameter of a delete",
-                          "1 62f44730-dd91-461e-bd6a-aedd9e0ad79d: the header line names a column that is no parameter of "
-                          "a delete",
-                          "1 id: the header line does not name this column"));
+  EXPECT_THAT(
+      ParseBad("23423523,62f44730-dd91-461e-bd6a-aedd9e0ad79d\n"),
+      ElementsAre("1 23423523: the header line names a column that is no parameter of a delete",
+                  "1 62f44730-dd91-461e-bd6a-aedd9e0ad79d: the header line names a column that is no parameter of "
+                  "a delete",
+                  "1 id: the header line does not name this column"));
   EXPECT_THAT(ParseBad("id,account,integrated_account_id\n1,,\n"),
               ElementsAre("1 integrated_account_id: the header line names this column twice"));
 }
 
 TEST(ListFile, TellsAllMistakesOfJsonLinesAtOnce) {
-  EXPECT_THAT(ParseBad("{\"id\":5}\n"
-                       "{\"id\":\"1\",\"ID\":\"2\"}\n"
-                       "{\"id\":\"1\",\"id\":\"2\"}\n"
-                       "{\"id\":\"1\"\n"
-                       "[]\n"
-                       "{\"account\":\"62f44730-dd91-461e-bd6a-aedd9e0ad79d\",\"integrated_account_id\":null,\"id\":\"\"}\n"
-                       "{\"id\":\"1\",\"collections\":\"99\",\"organization\":{\"name\":\"x\"},\"truto_exclude_fields\":[\"\"],"
-                       "\"remote_query\":\"x\",\"allow_missing\":\"true\",\"request_id\":\"7\"}\n"
-                       "{\"id\":null}\n"),
-              ElementsAre("1 id: must be text in quotes", "2 ID: is no parameter of a delete",
-                          "3 : has the key 'id' twice in one object", "4 : is not JSON: see its byte 10",
-                          "5 : is JSON, but no object", "6 account: stands beside integrated_account_id",
-                          "6 id: must not be empty", "7 allow_missing: must be true or false",
-                          "7 collections: must be a list", "7 organization: must be text in quotes",
-                          "7 remote_query: must be a JSON object",
-                          "7 request_id: must be a UUID such as 62f44730-dd91-461e-bd6a-aedd9e0ad79d",
-                          "7 truto_exclude_fields: must not be empty", "8 id: is missing"));
+  EXPECT_THAT(
+      ParseBad("{\"id\":5}\n"
+               "{\"id\":\"1\",\"ID\":\"2\"}\n"
+               "{\"id\":\"1\",\"id\":\"2\"}\n"
+               "{\"id\":\"1\"\n"
+               "[]\n"
+               "{\"account\":\"62f44730-dd91-461e-bd6a-aedd9e0ad79d\",\"integrated_account_id\":null,\"id\":\"\"}\n"
+               "{\"id\":\"1\",\"collections\":\"99\",\"organization\":{\"name\":\"x\"},\"truto_exclude_fields\":[\"\"],"
+               "\"remote_query\":\"x\",\"allow_missing\":\"true\",\"request_id\":\"7\"}\n"
+               "{\"id\":null}\n"),
+      ElementsAre("1 id: must be text in quotes", "2 ID: is no parameter of a delete",
+                  "3 : has the key 'id' twice in one object", "4 : is not JSON: see its byte 10",
+                  "5 : is JSON, but no object", "6 account: stands beside integrated_account_id",
+                  "6 id: must not be empty", "7 allow_missing: must be true or false", "7 collections: must be a list",
+                  "7 organization: must be text in quotes", "7 remote_query: must be a JSON object",
+                  "7 request_id: must be a UUID such as 62f44730-dd91-461e-bd6a-aedd9e0ad79d",
+                  "7 truto_exclude_fields: must not be empty", "8 id: is missing"));
 }
 
 TEST(ListFile, RefusesTheSameDeleteTwice) {
   EXPECT_THAT(ParseBad("id,organization\n1,\n2,\n1,\n1,42\n"), ElementsAre("4 : is the same delete as line 2"));
-  EXPECT_THAT(ParseBad("id,request_id\n1,0b0a6f1e-9a7e-4a9e-8f5a-1d2c3b4a5f60\n2,0b0a6f1e-9a7e-4a9e-8f5a-1d2c3b4a5f60\n"),
-              ElementsAre("3 request_id: is that of line 2"));
+  EXPECT_THAT(
+      ParseBad("id,request_id\n1,0b0a6f1e-9a7e-4a9e-8f5a-1d2c3b4a5f60\n2,0b0a6f1e-9a7e-4a9e-8f5a-1d2c3b4a5f60\n"),
+      ElementsAre("3 request_id: is that of line 2"));
 }
 
 TEST(ListFile, RefusesAListWithoutUsers) {

@@ -39,7 +39,8 @@ CallEnd Failed(const ServiceError& error, std::optional<std::string> pushback = 
     quota.add_violations()->set_subject(error.quota);
     details.add_details()->PackFrom(quota);
   }
-  return {.status = {error.code, "words", details.SerializeAsString()}, .response = {}, .pushback = std::move(pushback)};
+  return {
+      .status = {error.code, "words", details.SerializeAsString()}, .response = {}, .pushback = std::move(pushback)};
 }
 
 CallEnd Foreign(StatusCode code, const std::string& message) {
@@ -93,7 +94,8 @@ TEST(Judge, AUserThatIsGoneNeedsNoLookingUp) {
 
 TEST(Judge, WaitsForARateLimitAsLongAsTheServiceSays) {
   CallEnd call = Failed(
-      {StatusCode::RESOURCE_EXHAUSTED, "RATE_LIMITED", "NOT_SENT", milliseconds(1500), "62f44730-dd91-461e-bd6a"}, "700");
+      {StatusCode::RESOURCE_EXHAUSTED, "RATE_LIMITED", "NOT_SENT", milliseconds(1500), "62f44730-dd91-461e-bd6a"},
+      "700");
   call.repeats = kMaxRepeats;
   const auto judgement = Judge(call);
   ASSERT_TRUE(judgement.repeat);
@@ -102,8 +104,8 @@ TEST(Judge, WaitsForARateLimitAsLongAsTheServiceSays) {
   EXPECT_TRUE(judgement.repeat->rate_limit);
   EXPECT_FALSE(judgement.stop);
 
-  const auto token = Judge(
-      Failed({StatusCode::RESOURCE_EXHAUSTED, "RATE_LIMITED", "REJECTED", milliseconds(20), "API token"}, "30"));
+  const auto token =
+      Judge(Failed({StatusCode::RESOURCE_EXHAUSTED, "RATE_LIMITED", "REJECTED", milliseconds(20), "API token"}, "30"));
   ASSERT_TRUE(token.repeat);
   EXPECT_EQ(token.repeat->after, milliseconds(30));
   EXPECT_EQ(token.repeat->pause, Repeat::Pause::kEverything);

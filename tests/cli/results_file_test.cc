@@ -11,6 +11,7 @@
 #include <string>
 #include <variant>
 
+#include "tests/cli/file_size_limit.h"
 #include "tests/support/temporary_directory.h"
 
 namespace ticketing::cli {
@@ -20,8 +21,7 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
 
-const LineResult kDeleted{
-    .line = 2, .id = "5", .account = "a", .request_id = "one", .outcome = LineOutcome::kDeleted};
+const LineResult kDeleted{.line = 2, .id = "5", .account = "a", .request_id = "one", .outcome = LineOutcome::kDeleted};
 const LineResult kFailed{.line = 3,
                          .id = "zoë\n",
                          .account = "",
@@ -129,14 +129,27 @@ TEST_F(ResultsFileTest, NamesAFileThatCanNotBeOpened) {
   EXPECT_THAT(Error(), HasSubstr(path_));
 }
 
-TEST_F(ResultsFileTest, SaysWhenAResultIsNotWritten) {
-  path_ = "/dev/full";
-  EXPECT_FALSE(Open()->Append(kDeleted));
+TEST_F(ResultsFileTest, LeavesNothingOfAResultThatCanNotBeWritten) {
+  const std::string whole = FormatResult(kDeleted) + "\n";
+  const auto file = Open();
+  EXPECT_TRUE(file->Append(kDeleted));
+  {
+    const FileSizeLimit limit(whole.size() + 10);
+    EXPECT_FALSE(file->Append(kFailed));
+  }
+  EXPECT_EQ(Content(), whole);
+  EXPECT_TRUE(file->Append(kFailed));
+  EXPECT_EQ(Content(), whole + FormatResult(kFailed) + "\n");
+}
+
+TEST_F(ResultsFileTest, IsARegularFile) {
+  path_ = "/dev/zero";
+  EXPECT_THAT(Error(), HasSubstr("'/dev/zero' is no regular file"));
 }
 
 TEST_F(ResultsFileTest, IsForItsOwnerAlone) {
   Open();
-  struct stat status {};
+  struct stat status{};
   ASSERT_EQ(::stat(path_.c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 0077U, 0U);
 }
