@@ -272,7 +272,8 @@ const std::vector<std::string>& ListNotes() {
       "ended. "
       "A line whose outcome is unknown is reported and left alone, unless --repeat-unknown is there. Lines that failed "
       "were provably not executed; the failures file has them as a list again.",
-      "The run waits when the service says so, and repeats by itself only what was provably not executed. Ctrl-C "
+      "The run waits when the service says so, and repeats by itself only what was provably not executed; it stops "
+      "after ten unknown outcomes in a row. Ctrl-C "
       "finishes "
       "what is under way; a second one cancels it. Progress and failures go to standard error, the table at the end to "
       "standard output."};

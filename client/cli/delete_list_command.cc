@@ -32,6 +32,9 @@ using std::chrono::steady_clock;
 
 constexpr const char* kStandardInput = "-";
 
+// Something is wrong then, and each further line would be one more for somebody to look up.
+constexpr int kMaxUnknownInARow = 10;
+
 // Shows how far the list is: a bar that is drawn anew on a terminal, else a line for every tenth and every ten seconds.
 class ProgressView {
  public:
@@ -225,13 +228,23 @@ class ListRun {
     progress_.Add(result);
     if (!IsDone(result.outcome)) view_.Say(DescribeFailure(result));
     if (result.outcome == LineOutcome::kFailed) failed_.insert(result.line);
+    unknown_in_a_row_ = result.outcome == LineOutcome::kUnknown ? unknown_in_a_row_ + 1 : 0;
+    if (unknown_in_a_row_ == kMaxUnknownInARow && interrupts_.count == 0) {
+      stopping_ = true;
+      view_.Say("stopping: " + std::to_string(kMaxUnknownInARow) + " outcomes in a row are unknown");
+    }
     if (!results_ || results_->Append(result) || !written_) return;
     written_ = false;
     view_.Say("stopping: the results file '" + results_path_ +
               "' can't be written; the first result missing in it is " + FormatResult(result));
   }
 
+  // A list that is longer than its rate limit waits again and again.
   void TellPause(milliseconds time, const std::string* account) {
+    constexpr milliseconds kBetweenLines = std::chrono::seconds(10);
+    const auto now = steady_clock::now();
+    if (pause_told_at_ && now - *pause_told_at_ < kBetweenLines) return;
+    pause_told_at_ = now;
     view_.Say("waiting " + ReadableTime(std::chrono::ceil<std::chrono::seconds>(time)) + " as the service says" +
               (account == nullptr ? "" : ", for the account " + Escaped(*account)));
   }
@@ -246,7 +259,7 @@ class ListRun {
     interrupts_ = interrupts;
     view_.Tick();
     if (interrupts.count > 1) return Orders::kCancel;
-    return interrupts.count == 1 || !written_ ? Orders::kFinish : Orders::kGoOn;
+    return interrupts.count == 1 || stopping_ || !written_ ? Orders::kFinish : Orders::kGoOn;
   }
 
   void Measure() { progress_.elapsed = std::chrono::duration_cast<milliseconds>(steady_clock::now() - started_); }
@@ -302,8 +315,11 @@ class ListRun {
   ListProgress progress_;
   ProgressView view_;
   std::set<std::size_t> failed_;  // numbers of lines
-  bool written_ = true;           // whether every result and failure so far
+  int unknown_in_a_row_ = 0;
+  bool stopping_ = false;
+  bool written_ = true;  // whether every result and failure so far
   Interrupts interrupts_;
+  std::optional<steady_clock::time_point> pause_told_at_;
   steady_clock::time_point started_;
 };
 

@@ -475,6 +475,18 @@ TEST_F(DeleteList, StopsWhenEveryOtherLineWouldFailToo) {
   EXPECT_THAT(outcome.out, HasSubstr("not tried"));
 }
 
+TEST_F(DeleteList, StopsWhenOneOutcomeAfterTheOtherIsUnknown) {
+  WriteUsers(100);
+  service_.answer = [](grpc::ServerContext&, const DeleteTicketingUserRequest& request, int) {
+    // The fifth breaks the first row.
+    return request.id() == "5" ? grpc::Status::OK : ServiceError(StatusCode::UNKNOWN, "OUTCOME_UNKNOWN", "UNKNOWN");
+  };
+  const Outcome outcome = DeleteAll({"--concurrency", "1"});
+  EXPECT_EQ(outcome.exit_code, 3);
+  EXPECT_THAT(outcome.err, HasSubstr("stopping: 10 outcomes in a row are unknown"));
+  EXPECT_THAT(service_.received(), SizeIs(15));
+}
+
 TEST_F(DeleteList, GivesUpWhenTheServiceStaysUnavailable) {
   WriteUsers(20);
   service_.answer = [](grpc::ServerContext& context, const DeleteTicketingUserRequest&, int) {

@@ -1,11 +1,13 @@
 #include "tests/sandbox/accounts.h"
 
+#include <algorithm>
+
 namespace ticketing::sandbox {
 
-std::vector<Account> SeedAccounts() {
+std::vector<Account> SeedAccounts(unsigned extra_users) {
   using enum UnifiedAnswer;
   // NOLINTBEGIN(modernize-use-designated-initializers): a table; its columns are those of User
-  return {
+  std::vector<Account> accounts{
       {Integration::kPivotalTracker,
        "Pivotal Tracker",
        "0a4b9e1c-5d3f-4c7a-9b21-6f0e8d7c5a11",
@@ -58,6 +60,17 @@ std::vector<Account> SeedAccounts() {
        }},
   };
   // NOLINTEND(modernize-use-designated-initializers)
+  auto& help_scout = *std::ranges::find(accounts, Integration::kHelpScout, &Account::integration);
+  for (unsigned i = 1; i <= extra_users; ++i) {
+    const std::string number = std::to_string(i);
+    help_scout.users.push_back({.id = number,
+                                .first_name = "Extra",
+                                .last_name = number,
+                                .email = "extra." + number + "@example.com",
+                                .role = "User",
+                                .groups = {"101"}});
+  }
+  return accounts;
 }
 
 std::string_view ToString(UnifiedAnswer answer) {

@@ -35,8 +35,8 @@ struct Account {
   std::vector<User> users;
 };
 
-// The same accounts and users every time.
-std::vector<Account> SeedAccounts();
+// The same accounts and users every time; Help Scout's account also has so many with the ids 1, 2, ...
+std::vector<Account> SeedAccounts(unsigned extra_users = 0);
 
 // "full user"
 std::string_view ToString(UnifiedAnswer answer);

@@ -80,6 +80,10 @@ int main(int argc, char** argv) {
   app.add_option("--token-limit", options.token_limit,
                  "requests in 10 s for each token before it answers 429; 0 is no limit")
       ->capture_default_str();
+  app.add_option("--extra-users", options.extra_users,
+                 "so many more users of Help Scout, with the ids 1, 2 and so on, for long lists")
+      ->check(CLI::Range(0, 1'000'000))
+      ->capture_default_str();
   app.add_flag("--list", list, "print the ids that provoke errors, and exit");
   try {
     app.parse(argc, argv);

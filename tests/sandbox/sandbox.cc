@@ -86,7 +86,7 @@ struct Sandbox::Delete {
 Sandbox::Sandbox(Options options, Clock clock, RequestLog::Print print)
     : options_(std::move(options)),
       clock_(std::move(clock)),
-      accounts_(SeedAccounts()),
+      accounts_(SeedAccounts(options_.extra_users)),
       token_limiter_(options_.token_limit),
       account_limiter_(options_.account_limit),
       log_(std::move(print)) {}
@@ -254,7 +254,7 @@ const Answer* Sandbox::FindStored(const std::string& key) const {
 }
 
 void Sandbox::Reset() {
-  accounts_ = SeedAccounts();
+  accounts_ = SeedAccounts(options_.extra_users);
   stored_answers_.clear();
   provoked_.clear();
   token_limiter_.Reset();

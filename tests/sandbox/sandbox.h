@@ -21,6 +21,7 @@ struct Options {
   // Requests in 10 s (reference: Truto's page on rate limits); 0: no limit.
   unsigned account_limit = 50;
   unsigned token_limit = 500;
+  unsigned extra_users = 0;  // of Help Scout, for long lists
 };
 
 // Safe for several threads.

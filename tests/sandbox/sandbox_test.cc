@@ -34,6 +34,16 @@ void SetHeader(Request& request, const std::string& name, const std::string& val
 // Users and integrations
 // ---------------------------------------------------------------------------------------------------------------------
 
+TEST_F(SandboxTest, HasAsManyMoreUsersAsItIsToldAlsoAfterAReset) {
+  Sandbox sandbox({.extra_users = 3}, [this] { return now_; });
+  for (int round = 0; round < 2; ++round) {
+    for (const char* id : {"1", "2", "3"}) EXPECT_EQ(sandbox.Handle(MakeRequest(id, kHelpScout)).status, 200) << id;
+    EXPECT_EQ(sandbox.Handle(MakeRequest("4", kHelpScout)).status, 404);
+    sandbox.Handle({.method = "POST", .target = "/sandbox/reset"});
+  }
+  EXPECT_EQ(Delete("1", kHelpScout).status, 404);
+}
+
 TEST_F(SandboxTest, DeletesEverySeededUserOnceAndThenAnswers404OfTheProvider) {
   const Json seeded = Body(Own("GET", "/sandbox/users"));
   ASSERT_THAT(seeded.at("accounts"), SizeIs(4));
