@@ -89,7 +89,7 @@ std::string DescribeFailure(const LineResult& result) {
   text += result.outcome == LineOutcome::kUnknown ? "unknown, it may have been deleted: " : "failed: ";
   if (!result.code.empty()) text += result.code + " ";
   if (!result.reason.empty()) text += Escaped(result.reason) + " ";
-  return text + Shortened(Escaped(result.message));
+  return text + Escaped(result.message);
 }
 
 class ListRun {

@@ -9,9 +9,11 @@
 
 namespace {
 
-// Written by the handler alone, which runs on one thread at a time.
+// Written by the handler alone.
+// NOLINTBEGIN(cppcoreguidelines-avoid-non-const-global-variables): a signal handler can reach nothing else
 volatile std::sig_atomic_t interrupt_count = 0;
 volatile std::sig_atomic_t interrupt_signal = 0;
+// NOLINTEND(cppcoreguidelines-avoid-non-const-global-variables)
 
 void CountInterrupt(int signal) {
   interrupt_signal = signal;
