@@ -12,8 +12,10 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <mutex>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "rpc/completion_tag.h"
 #include "rpc/health.h"
@@ -78,23 +80,29 @@ std::string WhyNot(const std::string& listen, boost::asio::io_context& loop) {
   return error ? error.message() : "the certificate or its key is unusable";
 }
 
-// Goes once through the completion queue and to the loop.
+// Goes through the completion queue and to the loop whenever it is told to. Made before the thread of the queue's
+// events is, and used on the loop thread.
 class Heartbeat final : public CompletionTag {
  public:
-  Heartbeat(grpc::CompletionQueue& queue, LiveRpcs& rpcs, boost::asio::io_context& loop, std::function<void()> on_beat)
-      : live_(rpcs), loop_(loop), on_beat_(std::move(on_beat)) {
-    alarm_.Set(&queue, gpr_now(GPR_CLOCK_MONOTONIC), this);
+  explicit Heartbeat(boost::asio::io_context& loop) : loop_(loop) {}
+
+  // Calls `on_beat` on the loop, once the thread of the events of `queue` has come by.
+  void Beat(grpc::CompletionQueue& queue, std::function<void()> on_beat) {
+    const std::lock_guard lock(mutex_);
+    waiting_.push_back(std::move(on_beat));
+    if (waiting_.size() == 1) alarm_.Set(&queue, gpr_now(GPR_CLOCK_MONOTONIC), this);
   }
 
   void OnCompletion(bool /*ok*/) override {
-    boost::asio::post(loop_, std::move(on_beat_));
-    delete this;  // NOLINT(cppcoreguidelines-owning-memory): it owns itself
+    const std::lock_guard lock(mutex_);
+    for (auto& on_beat : waiting_) boost::asio::post(loop_, std::move(on_beat));
+    waiting_.clear();
   }
 
  private:
-  LiveRpcs::Member live_;
   boost::asio::io_context& loop_;
-  std::function<void()> on_beat_;
+  std::mutex mutex_;
+  std::vector<std::function<void()>> waiting_;
   grpc::Alarm alarm_;
 };
 
@@ -159,8 +167,7 @@ class Server::State {
       on_beat();
       return;
     }
-    new Heartbeat(*queue_, rpcs_, loop_,
-                  std::move(on_beat));  // NOLINT(cppcoreguidelines-owning-memory): it owns itself
+    heartbeat_.Beat(*queue_, std::move(on_beat));
   }
 
   void Shutdown(std::function<void(std::string_view)> on_step, std::function<void()> on_stopped) {
@@ -220,6 +227,7 @@ class Server::State {
   HealthService health_{{"", v1::TicketingUserService::service_full_name()}};
   ReflectionService reflection_{{v1::TicketingUserService::service_full_name(), "grpc.health.v1.Health",
                                  "grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"}};
+  Heartbeat heartbeat_{loop_};
   std::unique_ptr<grpc::ServerCompletionQueue> queue_;
   // Asked at each handshake; gRPC keeps them only until the server is built.
   std::shared_ptr<grpc::ServerCredentials> credentials_{MakeServerCredentials(options_.tls)};
