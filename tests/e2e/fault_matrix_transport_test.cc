@@ -264,7 +264,7 @@ TEST_F(FaultMatrix, Row33EnhanceYourCalmTwiceToManyCallsLeadsToNoLoop) {
     EXPECT_THAT(call->End().code(), AnyOf(StatusCode::OK, StatusCode::UNKNOWN)) << call->End();
     EXPECT_LE(SentOf(call->End().request_id).size(), 2U);
   }
-  EXPECT_LE(upstream().facts().connections_peak, 4U);
+  // Not how many at a time: the upstream may learn of the end of an old one after the beginning of a new one.
   EXPECT_LE(upstream().facts().connections_accepted, 2U + 4U);
 }
 
