@@ -46,6 +46,10 @@ std::string_view ToString(Delivery delivery) {
   return "UNKNOWN";
 }
 
+std::string_view ToString(std::optional<Delivery> delivery) {
+  return delivery ? ToString(*delivery) : "DONE";
+}
+
 std::string_view ToString(Origin origin) {
   switch (origin) {
     case Origin::kService: return "SERVICE";

@@ -81,6 +81,9 @@ constexpr Delivery Worst(Delivery a, Delivery b) {
   return a < b ? b : a;
 }
 
+// The same for logs, metrics and traces, where none means that the delete is done: "DONE".
+std::string_view ToString(std::optional<Delivery> delivery);
+
 // Who decided that the delete failed.
 enum class Origin { kService, kTruto, kProvider };
 

@@ -18,6 +18,8 @@
 #include <thread>
 #include <utility>
 
+#include "core/host_port.h"
+
 namespace ticketing::ops {
 namespace {
 
@@ -68,11 +70,9 @@ class AdminServer::State {
   State& operator=(const State&) = delete;
 
   boost::system::error_code Listen(const std::string& listen) {
-    const auto colon = listen.rfind(':');
-    std::string host = listen.substr(0, colon);
-    if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+    const auto [host, port] = core::SplitHostPort(listen);
     boost::system::error_code error;
-    const auto found = tcp::resolver(io_).resolve(host, listen.substr(colon + 1), tcp::resolver::passive, error);
+    const auto found = tcp::resolver(io_).resolve(host, port, tcp::resolver::passive, error);
     if (error) return error;
     const tcp::endpoint endpoint = found.begin()->endpoint();
     // NOLINTBEGIN(bugprone-unused-return-value): it is in `error`, too
@@ -82,7 +82,7 @@ class AdminServer::State {
     if (!error) acceptor_.listen(asio::socket_base::max_listen_connections, error);
     // NOLINTEND(bugprone-unused-return-value)
     if (error) return error;
-    address_ = listen.substr(0, colon + 1) + std::to_string(acceptor_.local_endpoint().port());
+    address_ = core::WithPort(listen, acceptor_.local_endpoint().port());
     asio::co_spawn(io_, Accept(), asio::detached);
     thread_ = std::thread([this] { io_.run(); });
     return error;

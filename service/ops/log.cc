@@ -338,7 +338,7 @@ void Log::WriteAudit(const core::CallRecord& record) {
   line.AddUnlessEmpty("integrated_account_id", record.integrated_account_id);
   line.Add("user_id", std::string_view(record.user_id));
   line.Add("request_id", std::string_view(record.request_id));
-  line.Add("delivery", record.delivery ? core::ToString(*record.delivery) : "DONE");
+  line.Add("delivery", core::ToString(record.delivery));
   line.Add("outcome", record.reason ? core::ToString(*record.reason) : record.outcome);
   line.Add("attempts", static_cast<std::int64_t>(record.attempts));
   if (record.http_status) line.Add("http_status", static_cast<std::int64_t>(*record.http_status));

@@ -60,7 +60,7 @@ std::string StatusClass(std::optional<int> status) {
 }
 
 std::string DeliveryLabel(std::optional<core::Delivery> delivery) {
-  return delivery ? std::string(core::ToString(*delivery)) : "DONE";
+  return std::string(core::ToString(delivery));
 }
 
 }  // namespace

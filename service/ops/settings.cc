@@ -258,7 +258,7 @@ Kind Endpoint(std::string Settings::* target, const std::string& path) {
 
 // ---- Files, tokens, names
 
-// A file that can't be read now would otherwise show itself much later, as a connection that fails.
+// What it holds is judged when it is opened; here, so that one message names every wrong setting.
 Kind ReadableFile(std::string Settings::* target) {
   return {.unit = "PEM file",
           .rule = "a file that can be read and is not empty",

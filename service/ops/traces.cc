@@ -240,7 +240,7 @@ class SpansOfCall final : public core::CallTrace {
 
   void EndAttempt(const core::AttemptRecord& record) override {
     if (!attempt_) return;
-    attempt_->SetAttribute("ticketing.delivery", View(record.delivery ? core::ToString(*record.delivery) : "DONE"));
+    attempt_->SetAttribute("ticketing.delivery", View(core::ToString(record.delivery)));
     if (record.http_status) attempt_->SetAttribute(semconv::http::kHttpResponseStatusCode, *record.http_status);
     if (record.http_status && *record.http_status >= 400) {
       FailAttempt(std::to_string(*record.http_status));
@@ -256,11 +256,8 @@ class SpansOfCall final : public core::CallTrace {
     span_->SetAttribute(semconv::rpc::kRpcGrpcStatusCode, static_cast<int>(record.code));
     span_->SetAttribute("ticketing.request_id", record.request_id);
     span_->SetAttribute("ticketing.attempts", record.attempts);
-    if (record.delivery) {
-      span_->SetAttribute("ticketing.delivery", View(core::ToString(*record.delivery)));
-    } else {
-      span_->SetAttribute("ticketing.delivery", record.outcome == "NOT_SENT" ? "NOT_SENT" : "DONE");
-    }
+    span_->SetAttribute("ticketing.delivery",
+                        View(record.outcome == "NOT_SENT" ? record.outcome : core::ToString(record.delivery)));
     if (!record.outcome.empty()) span_->SetAttribute("ticketing.outcome", View(record.outcome));
     if (record.reason) span_->SetAttribute(semconv::error::kErrorType, View(core::ToString(*record.reason)));
     if (IsServerError(record.code)) span_->SetStatus(api::StatusCode::kError);

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <span>
+#include <utility>
 
 #include "core/ascii.h"
 
@@ -24,11 +25,15 @@ std::vector<std::string_view> CertificateNames(const grpc::AuthContext* authenti
   return names;
 }
 
-bool HasAllowedName(const std::vector<std::string_view>& names, bool (*matches)(std::string_view, std::string_view),
-                    const std::vector<std::string>& patterns) {
-  return std::ranges::any_of(names, [&](std::string_view name) {
-    return std::ranges::any_of(patterns, [&](const std::string& pattern) { return matches(name, pattern); });
-  });
+// Whether a name in the certificate of the caller of `context` is one of `patterns`.
+bool HasAllowedName(const grpc::ServerContext& context, const std::vector<std::string>& patterns) {
+  const auto authentication = context.auth_context();
+  const auto has = [&](const char* property, bool (*matches)(std::string_view, std::string_view)) {
+    return std::ranges::any_of(CertificateNames(authentication.get(), property), [&](std::string_view name) {
+      return std::ranges::any_of(patterns, [&](const std::string& pattern) { return matches(name, pattern); });
+    });
+  };
+  return has(GRPC_PEER_URI_PROPERTY_NAME, &MatchesUriPattern) || has(GRPC_PEER_DNS_PROPERTY_NAME, &MatchesDnsPattern);
 }
 
 // 128 bits of the token's SHA-256: enough to tell tokens apart, and no way back to one.
@@ -86,16 +91,13 @@ std::string CertifiedName(const grpc::ServerContext& context) {
   return {};
 }
 
-core::Result<Caller, core::Failure> IdentifyCaller(const grpc::ServerContext& context, const CallerRules& rules) {
-  const auto authentication = context.auth_context();
-  const auto uris = CertificateNames(authentication.get(), GRPC_PEER_URI_PROPERTY_NAME);
-  const auto dns_names = CertificateNames(authentication.get(), GRPC_PEER_DNS_PROPERTY_NAME);
-  if (!rules.allowed_clients.empty() && !HasAllowedName(uris, &MatchesUriPattern, rules.allowed_clients) &&
-      !HasAllowedName(dns_names, &MatchesDnsPattern, rules.allowed_clients)) {
+core::Result<Caller, core::Failure> IdentifyCaller(const grpc::ServerContext& context, const CallerRules& rules,
+                                                   std::string certified_name) {
+  if (!rules.allowed_clients.empty() && !HasAllowedName(context, rules.allowed_clients)) {
     return core::MakeServiceFailure(core::StatusCode::kPermissionDenied, core::ErrorReason::kCallerNotAllowed,
                                     "The certificate of this client has no name that may call this service.");
   }
-  Caller caller{.token = {}, .token_name = {}, .name = CertifiedName(context)};
+  Caller caller{.token = {}, .token_name = {}, .name = std::move(certified_name)};
   if (!rules.token_required) return caller;
   const auto [first, last] = context.client_metadata().equal_range("authorization");
   if (std::distance(first, last) == 1) caller.token = ParseBearerToken({first->second.data(), first->second.size()});

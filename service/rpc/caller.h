@@ -42,7 +42,9 @@ std::optional<std::string> ParseBearerToken(std::string_view authorization);
 // What the certificate of the caller of `context` names it; empty without one.
 std::string CertifiedName(const grpc::ServerContext& context);
 
-// The caller of `context`, or CALLER_NOT_ALLOWED or CALLER_UNAUTHENTICATED.
-core::Result<Caller, core::Failure> IdentifyCaller(const grpc::ServerContext& context, const CallerRules& rules);
+// The caller of `context`, whose certificate names it `certified_name`, or CALLER_NOT_ALLOWED or
+// CALLER_UNAUTHENTICATED.
+core::Result<Caller, core::Failure> IdentifyCaller(const grpc::ServerContext& context, const CallerRules& rules,
+                                                   std::string certified_name);
 
 }  // namespace ticketing::rpc

@@ -124,7 +124,7 @@ class DeleteUserRpc {
       co_return;
     }
     call_.caller = CertifiedName(context_);  // of one that is refused, too
-    core::Result<Caller, core::Failure> caller = IdentifyCaller(context_, door_.callers);
+    core::Result<Caller, core::Failure> caller = IdentifyCaller(context_, door_.callers, call_.caller);
     if (!caller.ok()) {
       Refuse(std::move(caller).error());
       co_return;

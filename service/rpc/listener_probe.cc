@@ -16,6 +16,8 @@
 #include <boost/asio/write.hpp>
 #include <string_view>
 
+#include "core/host_port.h"
+
 namespace ticketing::rpc {
 namespace {
 
@@ -57,11 +59,9 @@ asio::awaitable<boost::system::error_code> Handshake(tcp::socket& socket) {
 
 asio::awaitable<void> Probe(const std::string& address, bool tls, std::optional<boost::system::error_code>& result) {
   const auto executor = co_await asio::this_coro::executor;
-  const auto colon = address.rfind(':');
-  std::string host = address.substr(0, colon);
-  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  const core::HostPort target = core::SplitHostPort(address);
   tcp::resolver resolver(executor);
-  const auto [not_found, found] = co_await resolver.async_resolve(host, address.substr(colon + 1), kTuple);
+  const auto [not_found, found] = co_await resolver.async_resolve(target.host, target.port, kTuple);
   if (not_found) {
     result = not_found;
     co_return;

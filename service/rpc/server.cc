@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/host_port.h"
 #include "rpc/completion_tag.h"
 #include "rpc/health.h"
 #include "rpc/live_rpcs.h"
@@ -57,18 +58,12 @@ void SetChannelArguments(grpc::ServerBuilder& builder) {
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
 }
 
-std::string WithPort(const std::string& listen, int port) {
-  return listen.substr(0, listen.rfind(':') + 1) + std::to_string(port);
-}
-
 // Why gRPC, which doesn't tell, can't listen.
 std::string WhyNot(const std::string& listen, boost::asio::io_context& loop) {
   using boost::asio::ip::tcp;
-  const auto colon = listen.rfind(':');
-  std::string host = listen.substr(0, colon);
-  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  const auto [host, port] = core::SplitHostPort(listen);
   boost::system::error_code error;
-  const auto found = tcp::resolver(loop).resolve(host, listen.substr(colon + 1), tcp::resolver::passive, error);
+  const auto found = tcp::resolver(loop).resolve(host, port, tcp::resolver::passive, error);
   if (!error) {
     tcp::acceptor acceptor(loop);
     const tcp::endpoint endpoint = found.begin()->endpoint();
@@ -139,7 +134,7 @@ class Server::State {
     door_.queue = queue_.get();
     server_ = builder.BuildAndStart();
     if (server_ == nullptr || port == 0) return false;
-    address_ = WithPort(options_.listen, port);
+    address_ = core::WithPort(options_.listen, port);
     health_.SetServing(true);
     health_.Accept(*queue_, rpcs_);
     if (options_.reflection) reflection_.Accept(*queue_, rpcs_);
