@@ -101,12 +101,13 @@ std::string BashCompletion(const CLI::App& app) {
       const std::string option_name = "--" + option->get_lnames().front();
       options += " " + option_name;
       const Takes takes = WhatItTakes(*command, *option);
+      const std::string path = name + "/" + option_name;
       if (takes == Takes::kValue) {
-        values += "    " + name + "/" + option_name + " | " + name + "/" + option_name + "=) " + BashProposal(*option) +
-                  "; return ;;\n";
+        values.append("    ").append(path).append(" | ").append(path).append("=) ").append(BashProposal(*option));
+        values += "; return ;;\n";
       } else if (takes == Takes::kMaybeBoolean) {
-        values += "    " + name + "/" + option_name + "=) mapfile -t COMPREPLY < <(compgen -W 'true false' -- " +
-                  "\"$current\"); return ;;\n";
+        values.append("    ").append(path);
+        values += "=) mapfile -t COMPREPLY < <(compgen -W 'true false' -- \"$current\"); return ;;\n";
       }
     }
     options += "' ;;\n";

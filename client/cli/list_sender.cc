@@ -127,11 +127,11 @@ class Sender {
   }
 
   void End(Call& call) {
-    CallEnd end{.status = call.status,
-                .response = std::move(call.response),
-                .pushback = Pushback(call.context),
-                .validate_only = options_.validate_only,
-                .repeats = call.waiting.repeats};
+    const CallEnd end{.status = call.status,
+                      .response = std::move(call.response),
+                      .pushback = Pushback(call.context),
+                      .validate_only = options_.validate_only,
+                      .repeats = call.waiting.repeats};
     Judgement judgement = Judge(end);
     if (judgement.repeat) return SendAgain(call, *judgement.repeat);
     const DeleteTicketingUserRequest& request = call.waiting.line->request;

@@ -55,9 +55,9 @@ struct GlobalState {
 
 class CurlClient::State final : public EasyHandlePool {
  public:
-  State(boost::asio::io_context& context, CurlOptions options)
+  State(boost::asio::io_context& context, const CurlOptions& options)
       : context_(context),
-        options_(std::move(options)),
+        options_(options),
         calls_(context, /*multiplex=*/true, options_.max_connections, options_.settle_time),
         streams_(context, /*multiplex=*/false, options_.max_stream_connections, options_.settle_time) {}
 
@@ -100,8 +100,8 @@ class CurlClient::State final : public EasyHandlePool {
   std::vector<EasyHandle> idle_;
 };
 
-CurlClient::CurlClient(boost::asio::io_context& context, CurlOptions options)
-    : state_(std::make_unique<State>(context, std::move(options))) {}
+CurlClient::CurlClient(boost::asio::io_context& context, const CurlOptions& options)
+    : state_(std::make_unique<State>(context, options)) {}
 
 CurlClient::~CurlClient() = default;
 

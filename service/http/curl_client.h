@@ -31,7 +31,7 @@ struct CurlOptions {
 // always verified.
 class CurlClient final : public call::HttpClient {
  public:
-  CurlClient(boost::asio::io_context& context, CurlOptions options);
+  CurlClient(boost::asio::io_context& context, const CurlOptions& options);
   ~CurlClient() override;
   CurlClient(const CurlClient&) = delete;
   CurlClient& operator=(const CurlClient&) = delete;

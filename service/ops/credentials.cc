@@ -11,12 +11,12 @@ namespace {
 // Takes `opened` over; false with why it could not be.
 template <typename Opened, typename Kept>
 bool Keep(Opened opened, Kept& kept, std::string& problem) {
-  if (opened.ok()) {
-    kept = std::move(opened).value();
-  } else {
+  if (!opened.ok()) {
     problem = std::move(opened).error();
+    return false;
   }
-  return opened.ok();
+  kept = std::move(opened).value();
+  return true;
 }
 
 }  // namespace

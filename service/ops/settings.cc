@@ -134,7 +134,7 @@ Kind Ratio(double Settings::* target) {
           .rule = "a number from 0 to 1",
           .take = [=](const std::string& text, Settings& settings) {
             const auto value = ParseNumber<double>(text);
-            if (!value || !(*value >= 0 && *value <= 1)) return false;
+            if (!value || std::isnan(*value) || *value < 0 || *value > 1) return false;
             settings.*target = *value;
             return true;
           }};

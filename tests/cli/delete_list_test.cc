@@ -108,7 +108,8 @@ class ToldService final : public ticketing::v1::TicketingUserService::Service {
 
 class ToldHealth final : public grpc::health::v1::Health::Service {
  public:
-  grpc::Status Check(grpc::ServerContext*, const HealthCheckRequest* request, HealthCheckResponse* response) override {
+  grpc::Status Check(grpc::ServerContext* /*context*/, const HealthCheckRequest* request,
+                     HealthCheckResponse* response) override {
     if (request->service() == "unknown") return {StatusCode::NOT_FOUND, "no such service"};
     response->set_status(request->service() == "down" ? HealthCheckResponse::NOT_SERVING
                                                       : HealthCheckResponse::SERVING);

@@ -18,8 +18,8 @@ struct ServiceError {
   StatusCode code;
   std::string reason;
   std::string delivery;
-  std::optional<milliseconds> retry_delay{};
-  std::string quota{};
+  std::optional<milliseconds> retry_delay;
+  std::string quota;
 };
 
 CallEnd Failed(const ServiceError& error, std::optional<std::string> pushback = std::nullopt) {
