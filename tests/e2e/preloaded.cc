@@ -27,7 +27,7 @@ constexpr std::int64_t kNanosPerSecond = 1'000'000'000;
 PreloadSwitches& Switches() {
   static PreloadSwitches& switches = []() -> PreloadSwitches& {
     static PreloadSwitches none{};
-    const char* file = std::getenv(ticketing::e2e::kPreloadVariable);
+    const char* file = std::getenv(ticketing::e2e::kPreloadVariable);  // NOLINT(concurrency-mt-unsafe): nothing sets it
     const int descriptor = file == nullptr ? -1 : ::open(file, O_RDWR | O_CLOEXEC);
     if (descriptor < 0) return none;
     void* memory = ::mmap(nullptr, sizeof(PreloadSwitches), PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
@@ -60,6 +60,7 @@ void Shift(timespec& time) {
 }  // namespace
 
 extern "C" {
+// NOLINTBEGIN(readability-inconsistent-declaration-parameter-name): the names of libc are reserved
 
 int getaddrinfo(const char* node, const char* service, const addrinfo* hints, addrinfo** result) {
   static const auto next = Next<decltype(::getaddrinfo)>("getaddrinfo");
@@ -100,4 +101,5 @@ time_t time(time_t* result) noexcept {
   return now.tv_sec;
 }
 
+// NOLINTEND(readability-inconsistent-declaration-parameter-name)
 }  // extern "C"

@@ -14,7 +14,6 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 
 namespace ticketing::e2e {
 namespace {
@@ -106,7 +105,7 @@ struct RawHttp2Client::Session {
                           std::uint32_t* flags, nghttp2_data_source* /*source*/, void* user_data) {
     Stream& stream = Self(user_data).streams[stream_id];
     const std::size_t count = std::min(size, stream.body.size() - stream.sent);
-    std::memcpy(buffer, stream.body.data() + stream.sent, count);
+    std::copy_n(stream.body.data() + stream.sent, count, buffer);
     stream.sent += count;
     if (stream.sent == stream.body.size()) *flags |= NGHTTP2_DATA_FLAG_EOF;
     return static_cast<ssize_t>(count);
@@ -121,13 +120,16 @@ struct RawHttp2Client::Session {
     while (!out.empty()) {
       const ssize_t count = ::send(socket, out.data(), out.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
       if (count < 0 && errno == EAGAIN) break;
-      if (count < 0) return Receive() && false;
+      if (count < 0) {
+        Receive();
+        return false;
+      }
       out.erase(0, static_cast<std::size_t>(count));
     }
     return Receive();
   }
 
-  bool Receive() {
+  bool Receive() const {
     std::array<std::uint8_t, 16 * 1024> buffer;
     for (;;) {
       const ssize_t count = ::recv(socket, buffer.data(), buffer.size(), MSG_DONTWAIT);

@@ -80,7 +80,7 @@ boost::asio::awaitable<Answer> ReadAll(call::HttpExchange& exchange) {
 // A loop with a client on it. What happens on the loop happens while one of its functions runs.
 class Client {
  public:
-  explicit Client(CurlOptions options) : curl_(context_, std::move(options)) {}
+  explicit Client(const CurlOptions& options) : curl_(context_, options) {}
   explicit Client(const ScriptedUpstream& upstream) : Client(OptionsFor(upstream)) {}
 
   static CurlOptions OptionsFor(const ScriptedUpstream& upstream) {

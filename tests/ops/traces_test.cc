@@ -110,7 +110,7 @@ class TracesTest : public testing::Test {
   std::string LogText() {
     log->Flush();
     std::string text(static_cast<std::size_t>(std::ftell(file)), '\0');
-    std::rewind(file);
+    EXPECT_EQ(std::fseek(file, 0, SEEK_SET), 0);
     text.resize(std::fread(text.data(), 1, text.size(), file));
     return text;
   }
