@@ -49,3 +49,24 @@ install_go() {
   export GOTOOLCHAIN=local GOMODCACHE=$cache/go-modules GOFLAGS=-modcacherw CGO_ENABLED=0
   PATH=$(dirname "$go"):$PATH
 }
+
+# A JDK that builds client/java, which asks for 17: the folder of one.
+find_jdk() {
+  local javac
+  for javac in "${JAVA_HOME:+$JAVA_HOME/bin/javac}" "$(command -v javac || true)" /usr/lib/jvm/*/bin/javac; do
+    if [[ -x $javac && $("$javac" -version 2>&1) =~ ^javac\ ([0-9]+) ]] && ((BASH_REMATCH[1] >= 17)); then
+      javac=$(readlink -f "$javac")
+      echo "${javac%/bin/javac}"
+      return
+    fi
+  done
+  return 1
+}
+install_java() {
+  { find_jdk && command -v mvn; } >/dev/null || "$project/deploy/packages" caller-java >&2
+  if ! JAVA_HOME=$(find_jdk); then
+    echo 'client/java: needs a JDK of Java 17 or later' >&2
+    return 1
+  fi
+  export JAVA_HOME
+}

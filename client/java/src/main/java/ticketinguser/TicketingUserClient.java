@@ -1,0 +1,220 @@
+package ticketinguser;
+
+import com.google.gson.Gson;
+import com.google.gson.reflect.TypeToken;
+import com.google.protobuf.Message;
+import io.grpc.CallOptions;
+import io.grpc.Channel;
+import io.grpc.ChannelCredentials;
+import io.grpc.ClientInterceptors;
+import io.grpc.Grpc;
+import io.grpc.InsecureChannelCredentials;
+import io.grpc.ManagedChannel;
+import io.grpc.ManagedChannelBuilder;
+import io.grpc.Metadata;
+import io.grpc.StatusRuntimeException;
+import io.grpc.TlsChannelCredentials;
+import io.grpc.stub.MetadataUtils;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.io.Reader;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.UUID;
+import java.util.function.Supplier;
+import java.util.regex.Pattern;
+import ticketing.v1.DeleteTicketingUserRequest;
+import ticketing.v1.DeleteTicketingUserResponse;
+import ticketing.v1.DeleteTicketingUserStreamRequest;
+import ticketing.v1.TicketingUserServiceGrpc;
+
+/** Deletes users. For any number of threads at a time; to be closed. */
+public final class TicketingUserClient implements AutoCloseable {
+  /** That of a delete that names none, as in the service, which cuts longer ones to 60 s by default. */
+  public static final Duration DEADLINE = Duration.ofSeconds(30);
+
+  /** The same for a stream, which may take up to an hour once its answer has begun. */
+  public static final Duration STREAM_DEADLINE = Duration.ofMinutes(10);
+
+  private static final Metadata.Key<String> AUTHORIZATION =
+      Metadata.Key.of("authorization", Metadata.ASCII_STRING_MARSHALLER);
+  private static final Pattern LOOPBACK =
+      Pattern.compile("(dns:///)?(localhost|127(\\.[0-9]{1,3}){3}|\\[::1]):[0-9]+|unix:.*");
+
+  private final ManagedChannel connection;
+  private final Channel channel;
+  private final Supplier<String> token;
+
+  /** On a channel of the caller's own making, which it closes; {@link #connect} makes one that suits the service. */
+  public TicketingUserClient(ManagedChannel channel) {
+    this(Objects.requireNonNull(channel), null);
+  }
+
+  private TicketingUserClient(ManagedChannel connection, Supplier<String> token) {
+    this.connection = connection;
+    channel = ClientInterceptors.intercept(connection, new RetryOfUnavailableAlone());
+    this.token = token;
+  }
+
+  /** A client of the service at {@code target} by TLS; see the other {@code connect}. */
+  public static TicketingUserClient connect(String target) {
+    return connect(target, ConnectOptions.builder().build());
+  }
+
+  /**
+   * A client of the service at {@code target}, such as "ticketing.example:50051"; nothing is sent yet.
+   *
+   * <p>What is in files is read now. The channel balances over all addresses of the target (round robin) that say that
+   * they are healthy, and repeats what ended as UNAVAILABLE, at most 3 times, when the service says that it may;
+   * service_config.json has the numbers.
+   *
+   * @throws IllegalArgumentException if options contradict each other, a file has not what it should have, or a token
+   *     would leave the machine in plaintext
+   * @throws UncheckedIOException if a file can't be read
+   */
+  public static TicketingUserClient connect(String target, ConnectOptions options) {
+    ManagedChannelBuilder<?> builder = builder(target, credentials(target, options));
+    builder.defaultServiceConfig(serviceConfig());
+    if (options.serverName != null) {
+      builder.overrideAuthority(options.serverName);
+    }
+    options.channel.accept(builder);
+    return new TicketingUserClient(builder.build(), options.token);
+  }
+
+  /**
+   * Deletes one user, within 30 s.
+   *
+   * <p>Without a request_id a new one is made, so that all that gRPC sends of one call is one delete to Truto; the
+   * exception has it, to repeat the delete under.
+   *
+   * @throws DeleteException unless the service says OK
+   * @throws IllegalArgumentException if a text of the request can't be sent as it is
+   */
+  public DeleteTicketingUserResponse delete(DeleteTicketingUserRequest request) {
+    return delete(request, DEADLINE);
+  }
+
+  /** The same with a deadline. */
+  public DeleteTicketingUserResponse delete(DeleteTicketingUserRequest request, Duration timeout) {
+    DeleteTicketingUserRequest named = named(request);
+    Channel authorized = authorize(named.getRequestId());
+    try {
+      return TicketingUserServiceGrpc.newBlockingStub(authorized)
+          .withDeadlineAfter(timeout)
+          .deleteTicketingUser(named);
+    } catch (StatusRuntimeException error) {
+      throw new DeleteException(error, named.getRequestId());
+    }
+  }
+
+  /** Deletes one user and hands on the answer's body as it arrives, within 10 minutes; otherwise as {@link #delete}. */
+  public DeleteStream deleteStream(DeleteTicketingUserRequest request) {
+    return deleteStream(request, STREAM_DEADLINE);
+  }
+
+  /** The same with a deadline, which is that of the whole stream. */
+  public DeleteStream deleteStream(DeleteTicketingUserRequest request, Duration timeout) {
+    DeleteTicketingUserRequest named = named(request);
+    return new DeleteStream(
+        authorize(named.getRequestId())
+            .newCall(
+                TicketingUserServiceGrpc.getDeleteTicketingUserStreamMethod(),
+                CallOptions.DEFAULT.withDeadlineAfter(timeout)),
+        DeleteTicketingUserStreamRequest.newBuilder().setRequest(named).build());
+  }
+
+  /** Ends all calls and the connection. */
+  @Override
+  public void close() {
+    connection.shutdownNow();
+  }
+
+  private static DeleteTicketingUserRequest named(DeleteTicketingUserRequest request) {
+    request.getAllFields().forEach((field, value) -> checkText(field.getName(), value));
+    return request.getRequestId().isEmpty()
+        ? request.toBuilder().setRequestId(UUID.randomUUID().toString()).build()
+        : request;
+  }
+
+  /** Half of a surrogate pair would arrive as "?", in the id of another user for instance. */
+  private static void checkText(String field, Object value) {
+    if (value instanceof String text && !StandardCharsets.UTF_8.newEncoder().canEncode(text)) {
+      throw new IllegalArgumentException(field + ": has half of a surrogate pair, which is no text");
+    }
+    if (value instanceof List<?> items) {
+      items.forEach(item -> checkText(field, item));
+    }
+    if (value instanceof Message message) {
+      message.getAllFields().values().forEach(part -> checkText(field, part));
+    }
+  }
+
+  private Channel authorize(String requestId) {
+    if (token == null) {
+      return channel;
+    }
+    Metadata headers = new Metadata();
+    try {
+      headers.put(AUTHORIZATION, "Bearer " + usable(token.get()));
+    } catch (RuntimeException error) {
+      throw DeleteException.withoutToken(error, requestId);
+    }
+    return ClientInterceptors.intercept(channel, MetadataUtils.newAttachHeadersInterceptor(headers));
+  }
+
+  /** gRPC would leave a header out that it can't send, and write it into the log. */
+  private static String usable(String token) {
+    if (token == null || !token.chars().allMatch(character -> character > ' ' && character <= '~')) {
+      throw new IllegalArgumentException("it is null, or has a blank, a line break or what is not ASCII");
+    }
+    return token;
+  }
+
+  private static ChannelCredentials credentials(String target, ConnectOptions options) {
+    if (options.plaintext) {
+      if (options.caFile != null || options.certificateFile != null || options.serverName != null) {
+        throw new IllegalArgumentException(
+            "a plaintext connection has no authorities, certificate, key or server name");
+      }
+      if (options.token != null && !LOOPBACK.matcher(target).matches()) {
+        throw new IllegalArgumentException("a token goes to " + target + " over TLS only, not in plaintext");
+      }
+      return InsecureChannelCredentials.create();
+    }
+    TlsChannelCredentials.Builder credentials = TlsChannelCredentials.newBuilder();
+    try {
+      if (options.caFile != null) {
+        credentials.trustManager(options.caFile.toFile());
+      }
+      if (options.certificateFile != null) {
+        credentials.keyManager(options.certificateFile.toFile(), options.keyFile.toFile());
+      }
+    } catch (IOException error) {
+      throw new UncheckedIOException(error);
+    }
+    return credentials.build();
+  }
+
+  private static ManagedChannelBuilder<?> builder(String target, ChannelCredentials credentials) {
+    try {
+      return Grpc.newChannelBuilder(target, credentials);
+    } catch (RuntimeException error) {
+      throw new IllegalArgumentException("no connection to " + target + " can be made: " + error.getMessage(), error);
+    }
+  }
+
+  private static Map<String, ?> serviceConfig() {
+    try (Reader config =
+        new InputStreamReader(
+            TicketingUserClient.class.getResourceAsStream("service_config.json"), StandardCharsets.UTF_8)) {
+      return new Gson().fromJson(config, new TypeToken<Map<String, Object>>() {}.getType());
+    } catch (IOException error) {
+      throw new UncheckedIOException(error);
+    }
+  }
+}
