@@ -167,7 +167,7 @@ public final class TicketingUserClient implements AutoCloseable {
     return ClientInterceptors.intercept(channel, MetadataUtils.newAttachHeadersInterceptor(headers));
   }
 
-  /** gRPC would leave a header out that it can't send, and write it into the log. */
+  /** What a header can't carry gRPC would send with "?" in its place, or leave out and write into the log. */
   private static String usable(String token) {
     if (token == null || !token.chars().allMatch(character -> character > ' ' && character <= '~')) {
       throw new IllegalArgumentException("it is null, or has a blank, a line break or what is not ASCII");
