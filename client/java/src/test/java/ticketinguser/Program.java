@@ -36,6 +36,8 @@ class Program implements AutoCloseable {
     } catch (IOException error) {
       throw new IllegalStateException(error);
     }
+    // However the tests end.
+    Runtime.getRuntime().addShutdownHook(new Thread(process::destroyForcibly));
     reader.start();
   }
 
