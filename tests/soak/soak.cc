@@ -89,7 +89,7 @@ class Truto {
       case 12: truth.executed = true; return Script().Delay(milliseconds{300}).Answer(200, json, R"({"id":"42"})");
       case 13: truth.executed = true; return Script().GoAwayCovering().Answer(200, json, R"({"id":"42"})");
       case 14: truth.executed = true; return Script().SendHead(200).SendFiller(200'000).End();
-      case 15: truth.maybe = true; return Script();  // never answers
+      case 15: truth.maybe = true; return {};  // never answers
       default: truth.executed = true; return Script().Answer(200, json, R"({"id":"42","name":"Ada"})");
     }
   }
@@ -229,7 +229,7 @@ long Peak(const std::vector<Usage>& samples, std::size_t from, std::size_t to, l
 
 }  // namespace
 
-int Run(long run_seconds, std::uint64_t run_calls, unsigned clients) {
+static int Run(long run_seconds, std::uint64_t run_calls, unsigned clients) {
   ScriptedUpstream upstream({.protocol = Protocol::kHttp2Tls, .record_requests = false});
   Truto truto(upstream);
   e2e::RunningService service(upstream.url(), {{"TRUTO_CA_FILE", upstream.ca_file()},
@@ -293,7 +293,7 @@ int main(int argc, char** argv) {
   std::uint64_t calls = 0;
   unsigned clients = 16;
   CLI::App app("Runs the service under mixed faults and checks every answer.");
-  const auto how_long = app.add_option_group("how long")->require_option(1);
+  auto* const how_long = app.add_option_group("how long")->require_option(1);
   how_long->add_option("--seconds", run_seconds, "seconds to run")->check(CLI::PositiveNumber);
   how_long->add_option("--calls", calls, "calls to make")->check(CLI::PositiveNumber);
   app.add_option("--clients", clients, "callers at a time")->check(CLI::PositiveNumber)->capture_default_str();
