@@ -101,7 +101,7 @@ std::string BashCompletion(const CLI::App& app) {
       const std::string option_name = "--" + option->get_lnames().front();
       options += " " + option_name;
       const Takes takes = WhatItTakes(*command, *option);
-      const std::string path = name + "/" + option_name;
+      const std::string path = std::string(name).append("/").append(option_name);
       if (takes == Takes::kValue) {
         values.append("    ").append(path).append(" | ").append(path).append("=) ").append(BashProposal(*option));
         values += "; return ;;\n";
