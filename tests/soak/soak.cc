@@ -227,9 +227,7 @@ long Peak(const std::vector<Usage>& samples, std::size_t from, std::size_t to, l
   return peak;
 }
 
-}  // namespace
-
-static int Run(long run_seconds, std::uint64_t run_calls, unsigned clients) {
+int Run(long run_seconds, std::uint64_t run_calls, unsigned clients) {
   ScriptedUpstream upstream({.protocol = Protocol::kHttp2Tls, .record_requests = false});
   Truto truto(upstream);
   e2e::RunningService service(upstream.url(), {{"TRUTO_CA_FILE", upstream.ca_file()},
@@ -286,6 +284,7 @@ static int Run(long run_seconds, std::uint64_t run_calls, unsigned clients) {
   return counts.broken == 0 && counts.ok > 0 && flat ? 0 : 1;
 }
 
+}  // namespace
 }  // namespace ticketing::soak
 
 int main(int argc, char** argv) {
