@@ -70,3 +70,18 @@ install_java() {
   fi
   export JAVA_HOME
 }
+
+# Node.js as client/node asks for it, and npm; both of Debian's releases have them.
+install_node() {
+  if ! { command -v node && command -v npm; } >/dev/null; then "$project/deploy/packages" node >&2; fi
+  local version
+  version=$(node --version)
+  if ! printf 'v18.20\n%s\n' "$version" | sort --check --version-sort 2>/dev/null; then
+    echo "client/node: needs Node.js 18.20 or later, not $version" >&2
+    return 1
+  fi
+  # No package may run a program of its own while it is installed.
+  # shellcheck disable=SC2034  # for those who source this
+  npm_options=(--ignore-scripts --no-audit --no-fund --prefer-offline)
+  export npm_config_update_notifier=false
+}
