@@ -129,6 +129,9 @@ Caller::Caller(const std::shared_ptr<grpc::Channel>& channel, std::function<void
         void* tag = nullptr;
         bool ok = false;
         while (queue_.Next(&tag, &ok)) {
+          {
+            const std::lock_guard lock(starting_);
+          }
           // The call keeps itself alive until here.
           const std::unique_ptr<std::shared_ptr<Call>> holder(static_cast<std::shared_ptr<Call>*>(tag));
           Call& call = **holder;
@@ -146,6 +149,7 @@ Caller::~Caller() {
 }
 
 std::shared_ptr<Call> Caller::Start(const v1::DeleteTicketingUserRequest& request, const CallSetup& setup) {
+  const std::lock_guard lock(starting_);
   const auto call = std::make_shared<Call>();
   if (setup) setup(call->context_);
   call->end_.request_id = request.request_id();

@@ -110,6 +110,8 @@ class Caller {
   std::unique_ptr<v1::TicketingUserService::Stub> stub_;
   std::function<void(const CallEnd&)> on_end_;
   grpc::CompletionQueue queue_;
+  // Hands a call over to the thread. The queue does as well, but by a lock that the thread sanitizer does not see.
+  std::mutex starting_;
   std::thread thread_;
 };
 
