@@ -1,8 +1,14 @@
 # For sourcing by the scripts of the callers: their languages' tools, installed only when absent, in the project's cache
-# folder.
+# folder, and how the tests' counts are told.
 
 # shellcheck source=deploy/steps.bash
 source "$(dirname "${BASH_SOURCE[0]}")/../deploy/steps.bash"
+
+# conclude PASSED FAILED SKIPPED: the last line, which tests/run reads.
+conclude() {
+  echo "$1 passed, $2 failed, $3 skipped"
+  (($1 > 0 && $2 == 0))
+}
 
 # python_environment NAME REQUIREMENT...: makes the virtual environment NAME, unless it is there with the same
 # requirements, and prints its folder; progress goes to standard error.
@@ -20,6 +26,16 @@ python_environment() {
 make_python_environment() {
   # Debian's, whose package has the module venv.
   /usr/bin/python3 -m venv "$1" && "$1/bin/pip" install --quiet --disable-pip-version-check "${@:2}"
+}
+
+# run_pytest ENVIRONMENT REPORT [ARGUMENT...]: pytest of the virtual environment, and its counts as by `conclude`.
+run_pytest() {
+  PYTHONDONTWRITEBYTECODE=1 timeout 10m "$1/bin/pytest" -p no:cacheprovider --junit-xml "$2" "${@:3}" || true
+  local -A count
+  local name
+  for name in tests failures errors skipped; do count[$name]=$(count_in_report "$2" "$name"); done
+  conclude $((count[tests] - count[failures] - count[errors] - count[skipped])) \
+    $((count[failures] + count[errors])) "${count[skipped]}"
 }
 
 # Go that builds client/go, which asks for 1.23. Debian 12 has it beside its own.
@@ -84,4 +100,16 @@ install_node() {
   # shellcheck disable=SC2034  # for those who source this
   npm_options=(--ignore-scripts --no-audit --no-fund --prefer-offline)
   export npm_config_update_notifier=false
+}
+
+# install_node_caller FOLDER: client/node as it would be published, and what it needs, in FOLDER/node_modules. It is built in
+# FOLDER/package, a copy, so that nothing is left in the project.
+install_node_caller() {
+  install_node
+  cp -r "$project/client/node" "$1/package"
+  rm -rf "$1/package/node_modules" "$1/package/dist"
+  (cd "$1/package" && npm ci "${npm_options[@]}" && npm pack --silent)
+  mkdir -p "$1/node_modules/ticketing-user"
+  tar -xzf "$1/package"/ticketing-user-*.tgz -C "$1/node_modules/ticketing-user" --strip-components 1
+  cp -r "$1/package/node_modules/." "$1/node_modules"
 }

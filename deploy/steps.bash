@@ -56,3 +56,6 @@ follow_step() {
 configure() {
   cmake -S "$project" -B "$1" -G Ninja -DCMAKE_CXX_COMPILER=clang++-19 -DCMAKE_CXX_COMPILER_LAUNCHER=ccache "${@:2}"
 }
+
+# count_in_report FILE ATTRIBUTE: a number of JUnit's XML, such as `tests` or `failures`, of the test suite as a whole.
+count_in_report() { head -c 2000 "$1" | grep -oE "\b$2=\"[0-9]+\"" | head -n 1 | grep -oE '[0-9]+'; }
