@@ -113,6 +113,9 @@ DeleteUserResult Answer(const CallWorld& world, const DeleteUserCall& call, Dele
 DeleteUserResult Give(const DeleteUserCall& call, core::Failure failure, std::uint32_t attempts) {
   failure.request_id = call.request.request_id();
   failure.attempts = attempts;
+  if (call.previous_rpc_attempts > 0) {
+    failure.metadata["previous_rpc_attempts"] = std::to_string(call.previous_rpc_attempts);
+  }
   return failure;
 }
 
@@ -215,7 +218,9 @@ class Attempts {
 
   milliseconds Remaining() const { return duration_cast<milliseconds>(call_.deadline - world_.runtime.Now()); }
 
-  bool AmbiguousBefore() const { return history_.ambiguous || lead_.ambiguous_before(); }
+  bool AmbiguousBefore() const {
+    return history_.ambiguous || lead_.ambiguous_before() || call_.previous_rpc_attempts > 0;
+  }
 
   // Ends with the final answer.
   DeleteUserResult Succeed(core::HttpResponse response) {

@@ -44,8 +44,11 @@ struct CallWorld {
 struct DeleteUserCall {
   ticketing::v1::DeleteTicketingUserRequest request;
   std::optional<std::string> caller_token;  // goes to Truto instead of the service's own; without control characters
-  std::string token_name;            // tells callers' tokens apart without being one; empty for the service's own
-  std::string caller;                // who calls, as far as is known: the same name for the same caller
+  std::string token_name;  // tells callers' tokens apart without being one; empty for the service's own
+  std::string caller;      // who calls, as far as is known: the same name for the same caller
+  // How often the caller's gRPC has sent this call before, to any replica, after an UNAVAILABLE or a broken connection:
+  // what became of those is not known here (gRFC A6).
+  std::uint32_t previous_rpc_attempts = 0;
   core::HttpHeaders trace_headers;   // traceparent, tracestate: the caller's
   core::CallTrace* trace = nullptr;  // set: its headers go to Truto instead
   TimePoint started;

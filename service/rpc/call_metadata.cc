@@ -3,6 +3,7 @@
 #include <grpc/support/time.h>
 
 #include <algorithm>
+#include <charconv>
 #include <string_view>
 
 namespace ticketing::rpc {
@@ -69,6 +70,13 @@ std::string ReadCorrelationId(const grpc::ServerContext& context) {
   const auto id = SingleValue(context, "x-request-id");
   if (!id || id->size() > kCorrelationIdLimit || !IsVisible(*id)) return {};
   return std::string(*id);
+}
+
+std::uint32_t ReadPreviousRpcAttempts(const grpc::ServerContext& context) {
+  const std::string_view text = SingleValue(context, "grpc-previous-rpc-attempts").value_or("");
+  std::uint32_t count = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+  return error == std::errc() && end == text.data() + text.size() ? count : 0;
 }
 
 std::optional<std::chrono::nanoseconds> ReadTimeLeft(const grpc::ServerContext& context) {

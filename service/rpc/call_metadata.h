@@ -4,6 +4,7 @@
 #include <grpcpp/server_context.h>
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -20,6 +21,10 @@ std::string TraceId(const core::HttpHeaders& trace_context);
 
 // The caller's correlation id `x-request-id`: at most 128 characters of visible ASCII; empty otherwise.
 std::string ReadCorrelationId(const grpc::ServerContext& context);
+
+// How often the caller's gRPC has sent the call before: `grpc-previous-rpc-attempts`, which its retries set (gRFC A6).
+// 0 when it is absent or no number.
+std::uint32_t ReadPreviousRpcAttempts(const grpc::ServerContext& context);
 
 // The time that is left to the client's deadline, possibly negative; nothing without a deadline.
 std::optional<std::chrono::nanoseconds> ReadTimeLeft(const grpc::ServerContext& context);

@@ -111,6 +111,7 @@ class DeleteUserRpc {
     if (!correlation_id_.empty()) context_.AddInitialMetadata("x-request-id", correlation_id_);
     call_.request = TakeRequest();
     call_.trace_headers = ReadTraceContext(context_);
+    call_.previous_rpc_attempts = ReadPreviousRpcAttempts(context_);
     if (door_.world.tracer != nullptr) {
       trace_ = door_.world.tracer->Begin(method(), call_.trace_headers);
       call_.trace = trace_.get();

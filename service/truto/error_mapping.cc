@@ -150,6 +150,7 @@ constexpr std::size_t kMaxFieldBytes = 256;
 constexpr std::size_t kMaxDescriptionBytes = 512;
 constexpr std::size_t kMaxExcerptBytes = 200;
 constexpr std::size_t kMaxHintBytes = 300;
+constexpr std::size_t kMaxRawResponseBytes = 1024;
 constexpr std::size_t kMaxViolations = 1000;
 
 // A part of a body that is larger is not taken apart; parsed, it may take 75 times as much memory.
@@ -455,6 +456,7 @@ struct Answer {
   std::vector<core::FieldViolation> violations;
   std::string missing_scopes;
   std::string hints;
+  std::string raw_response;
   bool rate_limit_insight = false;
 };
 
@@ -509,7 +511,10 @@ Answer ReadAnswer(const core::HttpResponse& response) {
     return answer;
   }
   answer.words = message.empty() ? std::string() : WordsOf(message);
-  if (answer.words.empty() && !raw_response.empty()) answer.words = WordsOf(raw_response);
+  if (std::string words = raw_response.empty() ? std::string() : WordsOf(raw_response); !words.empty()) {
+    answer.raw_response = CleanText(raw_response, kMaxRawResponseBytes);
+    if (answer.words.empty()) answer.words = std::move(words);
+  }
   answer.error = CleanText(ParseSmall(error).string_value(), kMaxFieldBytes);
   ForEachMember(insights, [&](std::string_view name, std::string_view json) { ReadInsight(name, json, answer); });
   AddFailures(answer.violations, Member(ParseSmall(details), "failures"));
@@ -704,6 +709,7 @@ core::Failure MapHttpError(const core::HttpResponse& response, const ErrorContex
   failure.message = Describe(response, answer);
   failure.field_violations = std::move(answer.violations);
   if (!answer.missing_scopes.empty()) failure.metadata["missing_scopes"] = std::move(answer.missing_scopes);
+  if (!answer.raw_response.empty()) failure.metadata["raw_response"] = std::move(answer.raw_response);
 
   switch (row.reason) {
     case Reason::kRejectedAsInvalid:

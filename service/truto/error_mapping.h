@@ -31,6 +31,7 @@ struct ErrorContext {
 // `message` is Truto's own; when that is empty, the provider's words from `raw_response`; without an envelope, what
 // came, with an excerpt. BadRequest comes from `details.failures` and from the missing_required_… insights, with the
 // paths of our request. Every text is valid UTF-8 on one line, of bounded length, with bearer tokens masked. Metadata:
+// - `raw_response`: the provider's own answer, as Truto hands it on, cut after 1 KiB;
 // - `missing_scopes`: the OAuth scopes that the account lacks, separated by spaces (as RFC 6749, 3.3, writes them);
 // - `hints`: Truto's conditional rules, JSON cut short, only with REJECTED_AS_INVALID: Truto adds them to any error, so
 //   they are never a cause.

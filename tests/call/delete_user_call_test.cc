@@ -259,6 +259,23 @@ TEST_F(DeleteUserTest, TellsA404AfterAnAmbiguousAttemptApart) {
   EXPECT_EQ(failure.delivery, Delivery::kUnknown);
 }
 
+TEST_F(DeleteUserTest, A404ToACallThatGrpcHasSentBeforeMayComeOfThat) {
+  call.previous_rpc_attempts = 1;
+  Script({Answers(404, kNotFound)});
+  const auto failure = ExpectFailure();
+  EXPECT_EQ(failure.reason, ErrorReason::kAbsentAfterAmbiguousAttempt);
+  EXPECT_EQ(failure.delivery, Delivery::kUnknown);
+  EXPECT_EQ(failure.metadata.at("previous_rpc_attempts"), "1");
+}
+
+TEST_F(DeleteUserTest, ACallThatGrpcHasSentBeforeCanStillBeRepeatedByIt) {
+  call.previous_rpc_attempts = 1;
+  Script({Answers(425), Answers(425), Answers(425)});
+  const auto failure = ExpectFailure();
+  EXPECT_EQ(failure.code, StatusCode::kUnavailable);
+  EXPECT_EQ(failure.metadata.at("previous_rpc_attempts"), "1");
+}
+
 TEST_F(DeleteUserTest, AnAbsentUserIsSuccessWithAllowMissing) {
   call.request.set_allow_missing(true);
   call.request.set_include_http_body(true);

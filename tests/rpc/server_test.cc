@@ -325,6 +325,26 @@ TEST_F(ServerTest, TheCorrelationIdComesBackAndIsNeverTheIdempotencyKey) {
   EXPECT_EQ(SentHeader(0, "x-request-id"), std::nullopt);
 }
 
+TEST_F(ServerTest, WhatGrpcHasSentBeforeIsTakenForAnAttemptOfUnknownOutcome) {
+  Start();
+  // With retries gRPC writes the header itself.
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
+  stub = v1::TicketingUserService::NewStub(
+      grpc::CreateCustomChannel(service->address(), grpc::InsecureChannelCredentials(), arguments));
+  upstream.SetDefault(Script().Answer(404, {{"content-type", "application/json"}},
+                                      R"({"statusCode":404,"error":"Not Found","message":"No such user"})"));
+  const std::pair<const char*, std::string> kReasons[] = {
+      {"1", "ABSENT_AFTER_AMBIGUOUS_ATTEMPT"}, {"0", "USER_NOT_FOUND"}, {"many", "USER_NOT_FOUND"}};
+  for (const auto& [count, reason] : kReasons) {
+    grpc::ClientContext context;
+    context.AddMetadata("grpc-previous-rpc-attempts", count);
+    const grpc::Status status = Delete(context);
+    EXPECT_EQ(ErrorInfoOf(status).reason(), reason) << count;
+    EXPECT_EQ(ErrorInfoOf(status).metadata().contains("previous_rpc_attempts"), reason != "USER_NOT_FOUND") << count;
+  }
+}
+
 TEST_F(ServerTest, TheTraceContextGoesOnAndNothingElseDoes) {
   Start();
   grpc::ClientContext context;

@@ -117,7 +117,7 @@ class Upstream:
 
         self.received: list[Received] = []
         self._script: list[dict[str, Any]] = []
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
         self._released = threading.Event()
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever)
@@ -128,6 +128,12 @@ class Upstream:
         """Forgets what was, and answers with `script` from now on."""
         with self._lock:
             self.received, self._script = [], list(script)
+
+    def wait_for_request(self) -> Received:
+        """The first one since `play`."""
+        with self._lock:
+            self._lock.wait_for(lambda: self.received)
+            return self.received[0]
 
     def stop(self) -> None:
         self._released.set()
@@ -140,6 +146,7 @@ class Upstream:
         with self._lock:
             headers = {name.lower(): value for name, value in handler.headers.items()}
             self.received.append(Received(handler.command, handler.path, headers, time.monotonic()))
+            self._lock.notify_all()
             # No case expects a teapot: a request too many is seen.
             step: dict[str, Any] = self._script.pop(0) if self._script else {"status": 418}
         if step.get("hang"):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import datetime
 import importlib.util
+import json
 import pathlib
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -262,6 +264,35 @@ def test_nothing_else_is_repeated(
         with pytest.raises(DeleteError):
             client.delete("42", ACCOUNT)
     assert len(upstream.received) == 1
+
+
+def test_a_repeat_after_a_replica_that_died_does_not_hide_its_delete(upstream: programs.Upstream) -> None:
+    # Its token tells which one has sent the request.
+    services = {token: programs.Service(upstream.url, ONE_ATTEMPT, token=token) for token in ("first", "second")}
+    try:
+        absent = {"statusCode": 404, "error": "Not Found", "message": "No such user"}
+        upstream.play([{"hang": True}, {"status": 404, "body": json.dumps(absent)}])
+        target = "ipv4:" + ",".join(service.address for service in services.values())
+        with ticketing_user.connect(target, plaintext=True) as client:
+            errors: list[DeleteError] = []
+
+            def delete() -> None:
+                with pytest.raises(DeleteError) as caught:
+                    client.delete("42", ACCOUNT)
+                errors.append(caught.value)
+
+            call = threading.Thread(target=delete)
+            call.start()
+            services[upstream.wait_for_request().headers["authorization"].removeprefix("Bearer ")].stop()
+            call.join()
+    finally:
+        for service in services.values():
+            service.stop()
+    assert len({request.headers["idempotency-key"] for request in upstream.received}) == 1
+    assert len(upstream.received) == 2
+    assert errors[0].reason == ErrorReason.ERROR_REASON_ABSENT_AFTER_AMBIGUOUS_ATTEMPT
+    assert errors[0].delivery is Delivery.UNKNOWN
+    assert errors[0].metadata["previous_rpc_attempts"] == "1"
 
 
 def test_calls_go_to_all_addresses_that_stay() -> None:

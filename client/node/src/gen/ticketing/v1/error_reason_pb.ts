@@ -23,7 +23,12 @@ export const file_ticketing_v1_error_reason: GenFile = /*@__PURE__*/
  * - `delivery`: how far they got, the worst of all attempts: `NOT_SENT` (nothing can have been executed), `REJECTED`
  *   (it was sent and provably not executed) or `UNKNOWN` (the user may have been deleted);
  * - `origin`: who decided: `SERVICE`, `TRUTO` or `PROVIDER`;
- * and where there was an answer `http_status`, the last one.
+ * and where there was an answer `http_status`, the last one. Some have more:
+ * - `missing_scopes`: the OAuth scopes that the account lacks, separated by spaces;
+ * - `hints`: rules of Truto's that may be why a request was refused, JSON cut short;
+ * - `raw_response`: the provider's own words as Truto hands them on, JSON cut after 1 KiB;
+ * - `previous_rpc_attempts`: how often gRPC had sent this very call before (`grpc-previous-rpc-attempts`), because it ended
+ *   as UNAVAILABLE or because its connection broke. `attempts` and `delivery` do not know what became of those.
  *
  * What gRPC's own library refuses (messages over the size limit, bytes that are no message) carries no details.
  *
