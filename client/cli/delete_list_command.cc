@@ -214,7 +214,8 @@ class ListRun {
         .concurrency = command_.concurrency, .deadline = command_.deadline, .validate_only = command_.dry_run};
     SendList(lines_, connection, options,
              {.ended = [this](const LineResult& result) { Keep(result); },
-              .paused = [this](milliseconds time, const std::string* account) { TellPause(time, account); },
+              .paused = [this](milliseconds time, const std::string* account,
+                               const std::string& problem) { TellPause(time, account, problem); },
               .stopped =
                   [this](const LineResult& result) {
                     view_.Say("stopping: every other line would fail like line " + std::to_string(result.line));
@@ -240,13 +241,15 @@ class ListRun {
   }
 
   // A list that is longer than its rate limit waits again and again.
-  void TellPause(milliseconds time, const std::string* account) {
+  void TellPause(milliseconds time, const std::string* account, const std::string& problem) {
     constexpr milliseconds kBetweenLines = std::chrono::seconds(10);
     const auto now = steady_clock::now();
     if (pause_told_at_ && now - *pause_told_at_ < kBetweenLines) return;
     pause_told_at_ = now;
-    view_.Say("waiting " + ReadableTime(std::chrono::ceil<std::chrono::seconds>(time)) + " as the service says" +
-              (account == nullptr ? "" : ", for the account " + Escaped(*account)));
+    view_.Say("waiting " + ReadableTime(std::chrono::ceil<std::chrono::seconds>(time)) +
+              (problem.empty() ? " as the service says" : "") +
+              (account == nullptr ? "" : ", for the account " + Escaped(*account)) +
+              (problem.empty() ? "" : ": " + Escaped(problem)));
   }
 
   Orders Look(std::optional<milliseconds> pause) {

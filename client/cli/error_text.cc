@@ -28,9 +28,7 @@ const Advice* FindAdvice(std::string_view reason) {
   static const std::map<std::string_view, Advice> kAdvice = {
       {"INVALID_REQUEST", {.text = "Correct the fields that are named."}},
       {"REQUEST_ID_REUSED", {.text = "Use a new request id for each delete.", .options = "leave --request-id out"}},
-      {"CALLER_UNAUTHENTICATED",
-       {.text = "Call with one valid token or with a valid client certificate.",
-        .options = "TICKETING_TOKEN or --token-file; --cert-file with --key-file"}},
+      {"CALLER_UNAUTHENTICATED", {.text = "Call with one valid token.", .options = kToken}},
       {"CALLER_NOT_ALLOWED", {.text = "Ask the service's operator to allow your certificate's name."}},
       {"REJECTED_AS_INVALID",
        {.text = "Correct the request; some providers require collections or an organization.",

@@ -89,7 +89,8 @@ std::optional<Repeat> MayRepeat(const CallEnd& call, const Facts& facts, std::st
   if (facts.retry_delay) after = call.pushback ? std::max(after, *facts.retry_delay) : *facts.retry_delay;
   return Repeat{.after = after,
                 .pause = rate_limit && !facts.limit_of_token ? Repeat::Pause::kAccount : Repeat::Pause::kEverything,
-                .rate_limit = rate_limit};
+                .rate_limit = rate_limit,
+                .told = call.pushback || facts.retry_delay};
 }
 
 LineOutcome OutcomeOf(const CallEnd& call) {

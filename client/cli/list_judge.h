@@ -30,6 +30,7 @@ struct Repeat {
   std::chrono::milliseconds after{0};
   Pause pause = Pause::kEverything;
   bool rate_limit = false;
+  bool told = false;  // the service said for how long
 };
 
 struct Judgement {

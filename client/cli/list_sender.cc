@@ -157,7 +157,8 @@ class Sender {
     const auto now = steady_clock::now();
     const bool was_open = open_at <= now;
     open_at = std::max(open_at, now + repeat.after);
-    if (was_open && orders_ == Orders::kGoOn) events_.paused(repeat.after, everything ? nullptr : &name);
+    if (!was_open || orders_ != Orders::kGoOn) return;
+    events_.paused(repeat.after, everything ? nullptr : &name, repeat.told ? "" : call.status.error_message());
   }
 
   static std::optional<std::string> Pushback(const grpc::ClientContext& context) {

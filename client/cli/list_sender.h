@@ -33,8 +33,9 @@ enum class Orders {
 struct SenderEvents {
   // A line is at its end.
   std::function<void(const LineResult&)> ended;
-  // The service said when to come back; of one account, or of everything when `account` is null.
-  std::function<void(std::chrono::milliseconds, const std::string* account)> paused;
+  // Nothing is sent for a while; of one account, or of everything when `account` is null. `problem` is why, and empty
+  // when the service said for how long.
+  std::function<void(std::chrono::milliseconds, const std::string* account, const std::string& problem)> paused;
   // Why nothing more is sent: every other line would end like this one.
   std::function<void(const LineResult&)> stopped;
   // At least ten times a second; with how long everything still waits.

@@ -115,6 +115,9 @@ DeleteUserResult Give(const DeleteUserCall& call, core::Failure failure, std::ui
   failure.attempts = attempts;
   if (call.previous_rpc_attempts > 0) {
     failure.metadata["previous_rpc_attempts"] = std::to_string(call.previous_rpc_attempts);
+    if (failure.delivery != core::Delivery::kUnknown) {
+      failure.message += " (gRPC had sent this call before; what became of that is not known here.)";
+    }
   }
   return failure;
 }

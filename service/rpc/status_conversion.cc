@@ -45,8 +45,7 @@ constexpr Advice kAdvice[] = {
     {Reason::kInvalidRequest, "Correct the fields that are named, then call again.", kEndpointPage},
     {Reason::kRequestIdReused, "Use a new request_id for each delete, and the same one only for the same delete.",
      kEndpointPage},
-    {Reason::kCallerUnauthenticated,
-     "Call with exactly one metadata entry 'authorization: Bearer <token>', or with a valid client certificate.",
+    {Reason::kCallerUnauthenticated, "Call with exactly one metadata entry 'authorization: Bearer <token>'.",
      kAuthenticationPage},
     {Reason::kCallerNotAllowed, "Ask the service's operator to allow your certificate's name.", kCodesPage},
     {Reason::kRejectedAsInvalid, "Correct the request; some providers require collections or an organization.",
@@ -56,7 +55,7 @@ constexpr Advice kAdvice[] = {
     {Reason::kAccountNeedsReauth, "Ask the account's end user to connect it again; until then every call fails.",
      kReauthorizePage},
     {Reason::kAccountBlocked,
-     "Repeating does not help. Ask Truto's support (support@truto.one) to unblock the account.", kErrorsPage},
+     "Ask Truto's support (support@truto.one) to unblock the account; repeating does not help before.", kErrorsPage},
     {Reason::kAccountReadOnly, "Use an integrated account that is not a sandbox account.", kAccountsPage},
     {Reason::kAccessForbidden,
      "The token or the account lacks the right to delete users. Where missing_scopes names scopes, connect the account "
@@ -322,8 +321,9 @@ grpc::Status ToGrpcStatus(const core::Failure& failure) {
 std::string RetryPushback(const core::Failure& failure) {
   const std::optional<milliseconds> delay = RetryDelay(failure);
   if (!delay || failure.delivery == core::Delivery::kUnknown) return "-1";
-  // gRFC A6 has it parsed as a 32-bit integer; what does not fit would forbid the repeat.
-  return std::to_string(std::min<std::int64_t>(delay->count(), std::numeric_limits<std::int32_t>::max()));
+  // gRFC A6 has it parsed as a 32-bit integer; what does not fit would forbid the repeat. At 0, gRPC's C core (1.85 in
+  // Python) does not repeat and lets the call hang until its deadline.
+  return std::to_string(std::clamp<std::int64_t>(delay->count(), 1, std::numeric_limits<std::int32_t>::max()));
 }
 
 }  // namespace ticketing::rpc

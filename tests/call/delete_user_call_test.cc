@@ -274,6 +274,7 @@ TEST_F(DeleteUserTest, ACallThatGrpcHasSentBeforeCanStillBeRepeatedByIt) {
   const auto failure = ExpectFailure();
   EXPECT_EQ(failure.code, StatusCode::kUnavailable);
   EXPECT_EQ(failure.metadata.at("previous_rpc_attempts"), "1");
+  EXPECT_THAT(failure.message, testing::HasSubstr("gRPC had sent this call before"));
 }
 
 TEST_F(DeleteUserTest, AnAbsentUserIsSuccessWithAllowMissing) {

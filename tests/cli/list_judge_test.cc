@@ -133,6 +133,7 @@ TEST(Judge, WaitsLongerEachTimeWhenNobodySaysHowLong) {
     const auto judgement = Judge(call);
     ASSERT_TRUE(judgement.repeat);
     EXPECT_GT(judgement.repeat->after, before);
+    EXPECT_FALSE(judgement.repeat->told);
     before = judgement.repeat->after;
   }
   EXPECT_TRUE(Judge(call).stop);
@@ -146,7 +147,9 @@ TEST(Judge, ObeysAPushbackThatForbidsTheRepeat) {
   for (const char* pushback : {"-1", "soon", ""}) {
     EXPECT_FALSE(Judge(Failed({StatusCode::UNAVAILABLE, "SHUTTING_DOWN", "NOT_SENT"}, pushback)).repeat) << pushback;
   }
-  EXPECT_TRUE(Judge(Failed({StatusCode::UNAVAILABLE, "SHUTTING_DOWN", "NOT_SENT"}, "0")).repeat);
+  const auto judgement = Judge(Failed({StatusCode::UNAVAILABLE, "SHUTTING_DOWN", "NOT_SENT"}, "0"));
+  ASSERT_TRUE(judgement.repeat);
+  EXPECT_TRUE(judgement.repeat->told);
 }
 
 TEST(Judge, StopsAtWhatConcernsEveryLine) {

@@ -296,14 +296,14 @@ TEST(StatusConversion, EveryListCountsWhatItLeavesOut) {
   EXPECT_EQ(Find<google::rpc::ErrorInfo>(status)->metadata().at("left_out"), "300 more");
 }
 
-TEST(StatusConversion, RetryInfoAndPushbackAreTheSameDelay) {
+TEST(StatusConversion, RetryInfoAndPushbackAreTheSameDelayButThatGrpcHangsAtNone) {
   core::Failure failure = RateLimited();
   EXPECT_EQ(RetryPushback(failure), "10500");
   failure.retry_after = milliseconds(0);
-  EXPECT_EQ(RetryPushback(failure), "0");
+  EXPECT_EQ(RetryPushback(failure), "1");
   EXPECT_TRUE(Find<google::rpc::RetryInfo>(ToGrpcStatus(failure)));
   failure.retry_after = milliseconds(-5);
-  EXPECT_EQ(RetryPushback(failure), "0");
+  EXPECT_EQ(RetryPushback(failure), "1");
   failure.retry_after.reset();
   EXPECT_EQ(RetryPushback(failure), "-1");
   EXPECT_FALSE(Find<google::rpc::RetryInfo>(ToGrpcStatus(failure)));
