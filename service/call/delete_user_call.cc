@@ -113,12 +113,6 @@ DeleteUserResult Answer(const CallWorld& world, const DeleteUserCall& call, Dele
 DeleteUserResult Give(const DeleteUserCall& call, core::Failure failure, std::uint32_t attempts) {
   failure.request_id = call.request.request_id();
   failure.attempts = attempts;
-  if (call.previous_rpc_attempts > 0) {
-    failure.metadata["previous_rpc_attempts"] = std::to_string(call.previous_rpc_attempts);
-    if (failure.delivery != core::Delivery::kUnknown) {
-      failure.message += " (gRPC had sent this call before; what became of that is not known here.)";
-    }
-  }
   return failure;
 }
 

@@ -172,6 +172,16 @@ class DeleteUserRpc {
     return failure;
   }
 
+  // For the caller alone: the log and the metrics tell of what this replica did. An UNAVAILABLE still asks for the next
+  // repeat, which will tell, and what breaks a rule was refused before, too.
+  void AdmitPreviousAttempts(core::Failure& failure) const {
+    if (call_.previous_rpc_attempts == 0) return;
+    failure.metadata["previous_rpc_attempts"] = std::to_string(call_.previous_rpc_attempts);
+    if (failure.delivery == core::Delivery::kUnknown || failure.reason == core::ErrorReason::kInvalidRequest) return;
+    failure.message += " (gRPC had sent this call before; what became of that is not known here.)";
+    if (failure.code != core::StatusCode::kUnavailable) failure.delivery = core::Delivery::kUnknown;
+  }
+
   // Why Truto could not be reached or did not answer, in libcurl's words: of nobody's data.
   static std::string TransportProblem(const core::Failure& failure) {
     if (failure.origin != core::Origin::kService || failure.http_status) return {};
@@ -217,6 +227,7 @@ class DeleteUserRpc {
       record.http_status = failure.http_status;
       record.request_id = failure.request_id;
       record.error = fault_.empty() ? TransportProblem(failure) : fault_;
+      AdmitPreviousAttempts(failure);
       context_.AddTrailingMetadata("grpc-retry-pushback-ms", RetryPushback(failure));
       FinishError(failure, &finished_);
     }

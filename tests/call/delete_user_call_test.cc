@@ -265,16 +265,6 @@ TEST_F(DeleteUserTest, A404ToACallThatGrpcHasSentBeforeMayComeOfThat) {
   const auto failure = ExpectFailure();
   EXPECT_EQ(failure.reason, ErrorReason::kAbsentAfterAmbiguousAttempt);
   EXPECT_EQ(failure.delivery, Delivery::kUnknown);
-  EXPECT_EQ(failure.metadata.at("previous_rpc_attempts"), "1");
-}
-
-TEST_F(DeleteUserTest, ACallThatGrpcHasSentBeforeCanStillBeRepeatedByIt) {
-  call.previous_rpc_attempts = 1;
-  Script({Answers(425), Answers(425), Answers(425)});
-  const auto failure = ExpectFailure();
-  EXPECT_EQ(failure.code, StatusCode::kUnavailable);
-  EXPECT_EQ(failure.metadata.at("previous_rpc_attempts"), "1");
-  EXPECT_THAT(failure.message, testing::HasSubstr("gRPC had sent this call before"));
 }
 
 TEST_F(DeleteUserTest, AnAbsentUserIsSuccessWithAllowMissing) {

@@ -325,23 +325,55 @@ TEST_F(ServerTest, TheCorrelationIdComesBackAndIsNeverTheIdempotencyKey) {
   EXPECT_EQ(SentHeader(0, "x-request-id"), std::nullopt);
 }
 
-TEST_F(ServerTest, WhatGrpcHasSentBeforeIsTakenForAnAttemptOfUnknownOutcome) {
-  Start();
-  // With retries gRPC writes the header itself.
-  grpc::ChannelArguments arguments;
-  arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
-  stub = v1::TicketingUserService::NewStub(
-      grpc::CreateCustomChannel(service->address(), grpc::InsecureChannelCredentials(), arguments));
-  upstream.SetDefault(Script().Answer(404, {{"content-type", "application/json"}},
-                                      R"({"statusCode":404,"error":"Not Found","message":"No such user"})"));
-  const std::pair<const char*, std::string> kReasons[] = {
-      {"1", "ABSENT_AFTER_AMBIGUOUS_ATTEMPT"}, {"0", "USER_NOT_FOUND"}, {"many", "USER_NOT_FOUND"}};
-  for (const auto& [count, reason] : kReasons) {
+// The header is set by hand: with its retries on, gRPC writes it itself.
+class RepeatedCallTest : public ServerTest {
+ protected:
+  // The error of a call that has been sent before, and to which the upstream answers with this status.
+  grpc::Status DeleteAgain(const char* count, int upstream_status) {
+    upstream.SetDefault(Script().Answer(
+        upstream_status, {{"content-type", "application/json"}},
+        R"({"statusCode":)" + std::to_string(upstream_status) + R"(,"error":"Some Name","message":"words"})"));
+    Start();
+    grpc::ChannelArguments arguments;
+    arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
+    stub = v1::TicketingUserService::NewStub(
+        grpc::CreateCustomChannel(service->address(), grpc::InsecureChannelCredentials(), arguments));
     grpc::ClientContext context;
     context.AddMetadata("grpc-previous-rpc-attempts", count);
-    const grpc::Status status = Delete(context);
-    EXPECT_EQ(ErrorInfoOf(status).reason(), reason) << count;
-    EXPECT_EQ(ErrorInfoOf(status).metadata().contains("previous_rpc_attempts"), reason != "USER_NOT_FOUND") << count;
+    return Delete(context);
+  }
+};
+
+TEST_F(RepeatedCallTest, AnAbsentUserMayHaveBeenDeletedBefore) {
+  const auto info = ErrorInfoOf(DeleteAgain("1", 404));
+  EXPECT_EQ(info.reason(), "ABSENT_AFTER_AMBIGUOUS_ATTEMPT");
+  EXPECT_EQ(info.metadata().at("delivery"), "UNKNOWN");
+  EXPECT_EQ(info.metadata().at("previous_rpc_attempts"), "1");
+}
+
+TEST_F(RepeatedCallTest, ARefusalProvesNothingOfTheTimesBefore) {
+  const grpc::Status status = DeleteAgain("2", 403);
+  const auto info = ErrorInfoOf(status);
+  EXPECT_EQ(info.reason(), "ACCESS_FORBIDDEN");
+  EXPECT_EQ(info.metadata().at("delivery"), "UNKNOWN");
+  EXPECT_EQ(info.metadata().at("previous_rpc_attempts"), "2");
+  EXPECT_THAT(status.error_message(), testing::HasSubstr("gRPC had sent this call before"));
+  EXPECT_EQ(service->records.Wait(0).delivery, core::Delivery::kRejected) << "the log tells of this replica";
+}
+
+TEST_F(RepeatedCallTest, AnUnavailableStillAsksForTheNextRepeat) {
+  const grpc::Status status = DeleteAgain("1", 425);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(ErrorInfoOf(status).metadata().at("delivery"), "REJECTED");
+  EXPECT_EQ(ErrorInfoOf(status).metadata().at("previous_rpc_attempts"), "1");
+  EXPECT_THAT(status.error_message(), testing::HasSubstr("gRPC had sent this call before"));
+}
+
+TEST_F(RepeatedCallTest, NoneOrNoNumberIsTheFirstTime) {
+  for (const char* const count : {"0", "many", "-1", "99999999999"}) {
+    const auto info = ErrorInfoOf(DeleteAgain(count, 404));
+    EXPECT_EQ(info.reason(), "USER_NOT_FOUND") << count;
+    EXPECT_FALSE(info.metadata().contains("previous_rpc_attempts")) << count;
   }
 }
 

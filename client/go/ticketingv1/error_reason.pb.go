@@ -38,7 +38,8 @@ const (
 //   - `hints`: rules of Truto's that may be why a request was refused, JSON cut short;
 //   - `raw_response`: the provider's own words as Truto hands them on, JSON cut after 1 KiB;
 //   - `previous_rpc_attempts`: how often gRPC had sent this very call before (`grpc-previous-rpc-attempts`), because it ended
-//     as UNAVAILABLE or because its connection broke. `attempts` and `delivery` do not know what became of those.
+//     as UNAVAILABLE or because its connection broke. `attempts` does not count those, and `delivery` is `UNKNOWN` then,
+//     but with UNAVAILABLE, after which gRPC asks once more.
 //
 // What gRPC's own library refuses (messages over the size limit, bytes that are no message) carries no details.
 type ErrorReason int32
