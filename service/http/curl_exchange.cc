@@ -31,6 +31,10 @@ core::TransportError ClassifyTransportError(CURLcode code, bool sent, std::strin
   using Kind = core::TransportError::Kind;
   core::TransportError error;
   error.request_sent = sent;
+  if (sent && code == CURLE_ABORTED_BY_CALLBACK) {
+    // OnBeforeRequest did it, whose doing libcurl's words would be.
+    detail = "the connection ended without a byte of an answer, and the request was not sent again";
+  }
   error.message = detail.empty() ? curl_easy_strerror(code) : std::string(detail);
   error.message += " (curl " + std::to_string(static_cast<int>(code)) + ")";
   if (sent) {

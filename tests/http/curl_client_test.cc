@@ -125,6 +125,7 @@ void ExpectBroken(const Answer& answer) {
   EXPECT_EQ(answer.error.kind, Kind::kBroken) << answer.error.message;
   EXPECT_TRUE(answer.error.request_sent);
   EXPECT_NE(answer.error.message, "");
+  EXPECT_EQ(answer.error.message.find("callback"), std::string::npos) << "our own doing: " << answer.error.message;
 }
 
 std::string ProtocolName(Protocol protocol) {
