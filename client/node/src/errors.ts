@@ -1,6 +1,6 @@
 import { fromBinary, type Message } from "@bufbuild/protobuf";
 import type { GenMessage } from "@bufbuild/protobuf/codegenv2";
-import { anyUnpack, durationMs } from "@bufbuild/protobuf/wkt";
+import { anyIs, durationMs } from "@bufbuild/protobuf/wkt";
 import { type ServiceError, status } from "@grpc/grpc-js";
 import { BadRequestSchema, ErrorInfoSchema, HelpSchema, RetryInfoSchema } from "./gen/google/rpc/error_details_pb.js";
 import { type Status, StatusSchema } from "./gen/google/rpc/status_pb.js";
@@ -145,8 +145,12 @@ function parseDetails(error: ServiceError): Status | undefined {
 
 function find<T extends Message>(details: Status | undefined, schema: GenMessage<T>): T | undefined {
   for (const detail of details?.details ?? []) {
-    const found = anyUnpack(detail, schema);
-    if (found) return found;
+    if (!anyIs(detail, schema)) continue;
+    try {
+      return fromBinary(schema, detail.value);
+    } catch {
+      // It is broken: as if it were not there.
+    }
   }
   return undefined;
 }

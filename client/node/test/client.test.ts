@@ -6,7 +6,7 @@ import { createServer } from "node:net";
 import { after, afterEach, before, beforeEach, describe, test } from "node:test";
 import { setImmediate } from "node:timers/promises";
 import { create, type JsonObject } from "@bufbuild/protobuf";
-import { anyPack } from "@bufbuild/protobuf/wkt";
+import { AnySchema, anyPack } from "@bufbuild/protobuf/wkt";
 import { Metadata } from "@grpc/grpc-js";
 import {
   type Client,
@@ -19,7 +19,7 @@ import {
   status,
   TrutoResponseFormat,
 } from "ticketing-user";
-import { ErrorInfoSchema, RetryInfoSchema } from "ticketing-user/rpc";
+import { BadRequestSchema, ErrorInfoSchema, HelpSchema, RetryInfoSchema } from "ticketing-user/rpc";
 import { DeleteTicketingUserRequestSchema } from "ticketing-user/v1";
 import { Authority } from "./certificates.js";
 import { Program, Sandbox, type Service, startService, Upstream } from "./programs.js";
@@ -213,6 +213,28 @@ describe("errors", () => {
     assert.deepEqual([failure.delivery, failure.origin, failure.attempts], ["UNKNOWN", undefined, undefined]);
     assert.equal(failure.requestId, "r");
     assert.equal(failure.retryAfterMs, 1500);
+  });
+
+  test("details that are broken are as if they were not there", async () => {
+    const details = [ErrorInfoSchema, RetryInfoSchema, HelpSchema, BadRequestSchema].map((schema) =>
+      create(AnySchema, { typeUrl: `type.googleapis.com/${schema.typeName}`, value: new Uint8Array([0xff, 0xff]) }),
+    );
+    const retry = create(RetryInfoSchema, { retryDelay: { seconds: 1n } });
+    details.push(anyPack(RetryInfoSchema, retry));
+    const answer = { code: status.ABORTED, details: "text", metadata: trailersWith(...details) };
+    const scripted = await ScriptedService.start(answer);
+    try {
+      using client = connect(scripted.address, { plaintext: true });
+      for (const call of [client.delete(REQUEST), client.deleteStream(REQUEST)]) {
+        const failure = await failureOf(call);
+        assert.equal(`${failure}`, "ABORTED: text");
+        assert.deepEqual([failure.delivery, failure.fieldViolations], ["UNKNOWN", []]);
+        assert.match(failure.advice, /no answer of its own/);
+        assert.equal(failure.retryAfterMs, 1000);
+      }
+    } finally {
+      scripted.stop();
+    }
   });
 
   test("details that are somebody else's are not read", async () => {

@@ -35,6 +35,10 @@ export class ScriptedService {
           send(answer);
         },
         deleteStream: (call: ServerWritableStream<Buffer, Buffer>) => {
+          if (answer.code) {
+            call.emit("error", answer);
+            return;
+          }
           const event = { case: "header" as const, value: { httpStatus: 200 } };
           const schema = DeleteTicketingUserStreamResponseSchema;
           call.write(Buffer.from(toBinary(schema, create(schema, { event }))));
@@ -70,7 +74,7 @@ export class ScriptedService {
     this.#health?.write(Buffer.from([0x08, status]));
   }
 
-  /** Answers each delete with `answer`, and each stream with a header and nothing more. */
+  /** Answers each delete with `answer`, and a stream too when that is an error; else with a header and nothing more. */
   static async start(answer: Partial<StatusObject> = {}): Promise<ScriptedService> {
     const service = new ScriptedService(answer);
     const port = await new Promise<number>((resolve, reject) => {
