@@ -99,7 +99,8 @@ function isObject(value: unknown): value is object {
   return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
-function kindOf(value: unknown): string {
+/** A value's kind, as complaints name it. */
+export function kindOf(value: unknown): string {
   if (value === undefined || value === null) return `${value}`;
   if (typeof value !== "object") return `a ${typeof value}`;
   return Array.isArray(value) ? "a list" : `a ${value.constructor?.name ?? "object"}`;

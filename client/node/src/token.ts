@@ -1,5 +1,6 @@
 import { status } from "@grpc/grpc-js";
 import { DeleteError, givenUp, notSent } from "./errors.js";
+import { kindOf } from "./request.js";
 
 /** A token, or what is asked anew for each call. */
 export type TokenSource = string | (() => string | Promise<string>);
@@ -32,6 +33,10 @@ export async function askForToken(
     throw notSent(status.UNAUTHENTICATED, message, requestId, mend, error);
   } finally {
     stopWaiting();
+  }
+  // Programs without types may have none.
+  if (typeof token !== "string") {
+    throw notSent(status.UNAUTHENTICATED, `no token for the call: ${kindOf(token)} is no string`, requestId, mend);
   }
   // gRPC's own complaint would show it.
   if (!/^[\x21-\x7e]+$/.test(token)) {

@@ -620,6 +620,27 @@ describe("TLS and tokens", () => {
     assert.deepEqual(sent, ["Bearer first", "Bearer second"]);
   });
 
+  for (const [none, kind] of [
+    [undefined, "undefined"],
+    [null, "null"],
+    [42, "a number"],
+  ] as const) {
+    test(`what is no token is not sent: ${kind}`, async () => {
+      upstream.play(OK);
+      const tokens = [() => none, async () => none, none].filter((token) => token !== undefined);
+      for (const token of tokens as unknown as NonNullable<ConnectOptions["token"]>[]) {
+        using client = connectToService({ token });
+        for (const call of [client.delete(REQUEST), client.deleteStream(REQUEST)]) {
+          const failure = await failureOf(call);
+          assert.deepEqual([failure.code, failure.delivery], [status.UNAUTHENTICATED, "NOT_SENT"]);
+          assert.equal(failure.message, `no token for the call: ${kind} is no string`);
+          assert.match(failure.advice, /^Nothing was sent\./);
+        }
+      }
+      assert.deepEqual(upstream.received, []);
+    });
+  }
+
   test("a token that is none is not shown", async () => {
     for (const token of ["secret\n", ""]) {
       using client = connectToService({ token });
