@@ -75,6 +75,8 @@ export function connect(target: string, options: ConnectOptions = {}): Client {
     "grpc.service_config_disable_resolution": 1,
     // So that the replicas of a rollout are found while the old ones drain; by default 30 s.
     "grpc.dns_min_time_between_resolutions_ms": 1000,
+    // What is not encrypted, such as a token, is for the target alone.
+    ...(options.plaintext ? { "grpc.enable_http_proxy": 0 } : {}),
     ...(options.serverName === undefined ? {} : { "grpc.ssl_target_name_override": options.serverName }),
     ...options.channelOptions,
   };

@@ -681,6 +681,28 @@ describe("TLS and tokens", () => {
     });
   }
 
+  test("what goes in plaintext goes through no proxy", async () => {
+    let connections = 0;
+    const proxy = createServer((socket) => {
+      connections++;
+      socket.destroy();
+    }).listen(0, "127.0.0.1");
+    await once(proxy, "listening");
+    const address = proxy.address();
+    assert(typeof address === "object" && address);
+    const url = `http://127.0.0.1:${address.port}`;
+    const environment = process.env;
+    process.env = { ...environment, grpc_proxy: url, http_proxy: url, no_grpc_proxy: "", no_proxy: "" };
+    try {
+      using client = connectToService({ token: "secret" });
+      await client.delete({ ...REQUEST, validateOnly: true });
+    } finally {
+      process.env = environment;
+      proxy.close();
+    }
+    assert.equal(connections, 0);
+  });
+
   test("options that contradict each other are refused", () => {
     const { certificateFile, keyFile } = authority.issue("allowed.example");
     for (const [options, complaint] of [
