@@ -21,6 +21,7 @@ import {
 } from "./gen/ticketing/v1/ticketing_user_service_pb.js";
 import { HEALTH_CHECKED_ROUND_ROBIN } from "./health.js";
 import { type DeleteRequest, makeRequest } from "./request.js";
+import { onAbort } from "./signals.js";
 import { DeleteStream } from "./stream.js";
 import { askForToken, type TokenSource } from "./token.js";
 
@@ -183,12 +184,11 @@ export class Client {
 
   /** Until the call ends, the signal and `close` end it. */
   #track(call: Call, signal: AbortSignal | undefined): void {
-    const cancel = () => call.cancel();
     this.#calls.add(call);
-    signal?.addEventListener("abort", cancel);
+    const stopListening = onAbort(signal, () => call.cancel());
     call.once("status", () => {
       this.#calls.delete(call);
-      signal?.removeEventListener("abort", cancel);
+      stopListening();
     });
   }
 }

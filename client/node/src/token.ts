@@ -1,6 +1,7 @@
 import { status } from "@grpc/grpc-js";
 import { DeleteError, givenUp, notSent } from "./errors.js";
 import { kindOf } from "./request.js";
+import { onAbort } from "./signals.js";
 
 /** A token, or what is asked anew for each call. */
 export type TokenSource = string | (() => string | Promise<string>);
@@ -15,13 +16,12 @@ export async function askForToken(
   const mend = "Nothing was sent. Have the token's source mended.";
   let stopWaiting = () => {};
   const tooLate = new Promise<never>((_, reject) => {
-    const giveUp = () => signal && reject(givenUp(signal, requestId));
     const message = "the time was up before there was a token";
     const timer = setTimeout(() => reject(notSent(status.DEADLINE_EXCEEDED, message, requestId, mend)), timeoutMs);
-    signal?.addEventListener("abort", giveUp);
+    const stopListening = onAbort(signal, () => signal && reject(givenUp(signal, requestId)));
     stopWaiting = () => {
       clearTimeout(timer);
-      signal?.removeEventListener("abort", giveUp);
+      stopListening();
     };
   });
   let token: string;

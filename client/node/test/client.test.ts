@@ -1,7 +1,7 @@
 /** What the helper promises, against the real service. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { once } from "node:events";
+import { getEventListeners, once } from "node:events";
 import { createServer } from "node:net";
 import { after, afterEach, before, beforeEach, describe, test } from "node:test";
 import { setImmediate } from "node:timers/promises";
@@ -298,6 +298,23 @@ describe("deadlines and giving up", () => {
     assert.deepEqual([failure.code, failure.delivery, failure.attempts], [status.CANCELLED, "NOT_SENT", 0]);
     assert.equal(failure.cause, reason);
     assert.deepEqual(upstream.received, []);
+  });
+
+  test("one signal gives any number of calls up, by one listener", async () => {
+    upstream.play(...Array(20).fill({ hang: true }));
+    using calling = connectToService();
+    using waiting = connectToService({ token: () => new Promise<string>(() => {}) });
+    const controller = new AbortController();
+    const { signal } = controller;
+    const calls = Array.from({ length: 20 }, () => [
+      failureOf(calling.delete(REQUEST, { signal })),
+      failureOf(waiting.deleteStream(REQUEST, { signal })),
+    ]).flat();
+    await setImmediate();
+    assert.equal(getEventListeners(signal, "abort").length, 1);
+    controller.abort();
+    for (const failure of await Promise.all(calls)) assert.equal(failure.code, status.CANCELLED);
+    assert.equal(getEventListeners(signal, "abort").length, 0);
   });
 
   test("a client that is closed ends its calls, and takes no others", async () => {
