@@ -20,7 +20,7 @@ import {
   TicketingUserService,
 } from "./gen/ticketing/v1/ticketing_user_service_pb.js";
 import { HEALTH_CHECKED_ROUND_ROBIN } from "./health.js";
-import { type DeleteRequest, makeRequest } from "./request.js";
+import { checkOptions, type DeleteRequest, makeRequest } from "./request.js";
 import { onAbort } from "./signals.js";
 import { DeleteStream } from "./stream.js";
 import { askForToken, type TokenSource } from "./token.js";
@@ -60,6 +60,18 @@ export interface CallOptions {
   signal?: AbortSignal | undefined;
 }
 
+// The compiler finds a name that is missing or too much.
+const CONNECT_OPTIONS = Object.keys({
+  plaintext: 0,
+  caFile: 0,
+  certificateFile: 0,
+  keyFile: 0,
+  serverName: 0,
+  token: 0,
+  channelOptions: 0,
+} satisfies Record<keyof ConnectOptions, 0>);
+const CALL_OPTIONS = Object.keys({ timeoutMs: 0, signal: 0 } satisfies Record<keyof CallOptions, 0>);
+
 /**
  * A client of the service at `target`, such as "ticketing.example:50051"; nothing is sent yet.
  *
@@ -67,6 +79,7 @@ export interface CallOptions {
  * are healthy, and repeats what ended as UNAVAILABLE, at most 3 times, when the service says that it may.
  */
 export function connect(target: string, options: ConnectOptions = {}): Client {
+  checkOptions(options, CONNECT_OPTIONS);
   const channelOptions: ChannelOptions = {
     "grpc.service_config": JSON.stringify({
       ...serviceConfig,
@@ -164,6 +177,7 @@ export class Client {
     defaultTimeoutMs: number,
     options: CallOptions,
   ): Promise<{ metadata: Metadata; deadline: number }> {
+    checkOptions(options, CALL_OPTIONS);
     const { timeoutMs = defaultTimeoutMs, signal } = options;
     this.#checkWanted(requestId, options);
     if (!(timeoutMs > 0 && timeoutMs <= LONGEST_TIMEOUT_MS)) {

@@ -55,7 +55,7 @@ function checkField(field: DescField, value: unknown, path: string): void {
 function checkValue({ message, scalar }: DescField, value: unknown, path: string): void {
   if (message?.typeName === StructSchema.typeName) {
     if (!isObject(value)) throw new TypeError(`${path}: ${kindOf(value)} is no object`);
-    checkJson(value, path);
+    checkJson(value, path, []);
   } else if (message) {
     checkMessage(message, value, path);
   } else if (scalar === ScalarType.STRING) {
@@ -63,10 +63,14 @@ function checkValue({ message, scalar }: DescField, value: unknown, path: string
     checkText(value, path);
   } else if (typeof value !== (scalar === ScalarType.BOOL ? "boolean" : "number")) {
     throw new TypeError(`${path}: ${kindOf(value)} is no ${scalar === ScalarType.BOOL ? "boolean" : "number"}`);
+  } else if (typeof value === "number" && value !== (value | 0)) {
+    throw new TypeError(`${path}: ${value} is no integer of 32 bits`);
   }
 }
 
-function checkJson(value: unknown, path: string): void {
+/** `within` are the lists and objects that have the value. */
+function checkJson(value: unknown, path: string, within: unknown[]): void {
+  if (within.includes(value)) throw new TypeError(`${path}: has itself within`);
   if (typeof value === "string") {
     checkText(value, path);
   } else if (typeof value === "number") {
@@ -76,14 +80,21 @@ function checkJson(value: unknown, path: string): void {
       throw new RangeError(`${path}: ${value} is beyond 2^53; give it as a string`);
     }
   } else if (Array.isArray(value)) {
-    for (const [index, item] of value.entries()) checkJson(item, `${path}[${index}]`);
-  } else if (isObject(value)) {
+    for (const [index, item] of value.entries()) checkJson(item, `${path}[${index}]`, [...within, value]);
+  } else if (isObject(value) && !isMessage(value)) {
     for (const [key, item] of Object.entries(value)) {
       checkText(key, `${path}.${key}`);
-      checkJson(item, `${path}.${key}`);
+      checkJson(item, `${path}.${key}`, [...within, value]);
     }
   } else if (value !== null && typeof value !== "boolean") {
     throw new TypeError(`${path}: ${kindOf(value)} is no JSON`);
+  }
+}
+
+/** Refuses options that nobody reads: a deadline that is misspelt would be another one. */
+export function checkOptions(options: object, known: readonly string[]): void {
+  for (const [name, value] of Object.entries(options)) {
+    if (value !== undefined && !known.includes(name)) throw new TypeError(`${name}: there is no such option`);
   }
 }
 
@@ -103,5 +114,6 @@ function isObject(value: unknown): value is object {
 export function kindOf(value: unknown): string {
   if (value === undefined || value === null) return `${value}`;
   if (typeof value !== "object") return `a ${typeof value}`;
+  if (isMessage(value)) return `a message, ${value.$typeName},`;
   return Array.isArray(value) ? "a list" : `a ${value.constructor?.name ?? "object"}`;
 }

@@ -6,9 +6,10 @@ import { createServer } from "node:net";
 import { after, afterEach, before, beforeEach, describe, test } from "node:test";
 import { setImmediate } from "node:timers/promises";
 import { create, type JsonObject } from "@bufbuild/protobuf";
-import { AnySchema, anyPack } from "@bufbuild/protobuf/wkt";
+import { AnySchema, anyPack, StructSchema, ValueSchema } from "@bufbuild/protobuf/wkt";
 import { Metadata } from "@grpc/grpc-js";
 import {
+  type CallOptions,
   type Client,
   type ConnectOptions,
   connect,
@@ -532,6 +533,15 @@ describe("values that must survive", () => {
     );
   });
 
+  test("what is there twice is no cycle", async () => {
+    using client = connectToService();
+    const twice = { a: 1 };
+    await client.delete({ ...REQUEST, remoteQuery: { b: twice, c: [twice, twice] }, validateOnly: true });
+  });
+
+  const CYCLE = { a: [1, {}] };
+  CYCLE.a[1] = { b: CYCLE.a };
+
   // What the compiler says of programs that have types.
   const MISTAKES: [object, string][] = [
     [{ validate_only: true }, "validate_only: there is no such field"],
@@ -544,7 +554,12 @@ describe("values that must survive", () => {
     [{ id: "a\udc00" }, "id: has half of a surrogate pair, which is no text"],
     [{ validateOnly: "false" }, "validateOnly: a string is no boolean"],
     [{ trutoResponseFormat: "RAW" }, "trutoResponseFormat: a string is no number"],
+    [{ trutoResponseFormat: 1.5 }, "trutoResponseFormat: 1.5 is no integer of 32 bits"],
+    [{ trutoResponseFormat: 2 ** 31 }, "trutoResponseFormat: 2147483648 is no integer of 32 bits"],
     [{ remoteQuery: [1] }, "remoteQuery: a list is no object"],
+    [{ remoteQuery: create(StructSchema) }, "remoteQuery: a message, google.protobuf.Struct, is no JSON"],
+    [{ remoteQuery: { a: create(ValueSchema) } }, "remoteQuery.a: a message, google.protobuf.Value, is no JSON"],
+    [{ remoteQuery: CYCLE }, "remoteQuery.a[1].b: has itself within"],
     [{ remoteQuery: { "\ud83d": 1 } }, "remoteQuery.\ud83d: has half of a surrogate pair, which is no text"],
   ];
   for (const [mistake, message] of MISTAKES) {
@@ -555,6 +570,20 @@ describe("values that must survive", () => {
       assert.deepEqual(upstream.received, []);
     });
   }
+});
+
+test("an option that there is not is refused", async () => {
+  upstream.play(OK);
+  using client = connectToService({ token: undefined });
+  for (const call of [
+    client.delete(REQUEST, { timeoutMS: 1 } as CallOptions),
+    client.deleteStream(REQUEST, { timeoutMS: 1 } as CallOptions),
+  ]) {
+    await assert.rejects(call, { name: "TypeError", message: "timeoutMS: there is no such option" });
+  }
+  const complaint = { name: "TypeError", message: "plainText: there is no such option" };
+  assert.throws(() => connect(service.address, { plainText: true } as ConnectOptions), complaint);
+  assert.deepEqual(upstream.received, []);
 });
 
 describe("TLS and tokens", () => {
