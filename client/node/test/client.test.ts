@@ -406,6 +406,31 @@ describe("retries", () => {
   });
 });
 
+test("a repeat after a replica that died does not hide its delete", async () => {
+  // Its token tells which one has sent the request.
+  const services = new Map<string | undefined, Service>();
+  try {
+    for (const token of ["first", "second"]) {
+      services.set(`Bearer ${token}`, await startService(upstream.url, { ...ONE_ATTEMPT, TRUTO_API_TOKEN: token }));
+    }
+    const absent = { statusCode: 404, error: "Not Found", message: "No such user" };
+    upstream.play({ hang: true }, { status: 404, body: JSON.stringify(absent) });
+    using client = connect(`ipv4:${[...services.values()].map(({ address }) => address)}`, { plaintext: true });
+    const requested = upstream.nextRequest();
+    const call = failureOf(client.delete(REQUEST));
+    await requested;
+    await services.get(upstream.received[0]?.headers.authorization)?.program.stop();
+    const failure = await call;
+    const keys = upstream.received.map(({ headers }) => headers["idempotency-key"]);
+    assert.deepEqual(keys, [failure.requestId, failure.requestId]);
+    assert.equal(failure.reason, ErrorReason.ABSENT_AFTER_AMBIGUOUS_ATTEMPT);
+    assert.equal(failure.delivery, "UNKNOWN");
+    assert.equal(failure.metadata.previous_rpc_attempts, "1");
+  } finally {
+    for (const { program } of services.values()) await program.stop();
+  }
+});
+
 describe("balancing", () => {
   test("calls go to all addresses that stay", async () => {
     // Each says in its plan where it would send the request. The end comes long after the test.
