@@ -19,6 +19,7 @@ export class DeleteStream implements AsyncIterable<Uint8Array> {
   readonly #call: Call;
   readonly #events: AsyncIterator<DeleteTicketingUserStreamResponse>;
   readonly #requestId: string;
+  #first: Event | undefined;
   #header: StreamHeader | undefined;
   #summary: DeleteTicketingUserResponse | undefined;
 
@@ -33,8 +34,8 @@ export class DeleteStream implements AsyncIterable<Uint8Array> {
   /** @internal Waits for the first event. A delete that failed has none; its error is thrown. */
   static async open(call: Call, requestId: string): Promise<DeleteStream> {
     const stream = new DeleteStream(call, requestId);
-    const first = await stream.#next();
-    if (first?.case === "header") stream.#header = first.value;
+    stream.#first = await stream.#next();
+    if (stream.#first?.case === "header") stream.#header = stream.#first.value;
     return stream;
   }
 
@@ -51,7 +52,9 @@ export class DeleteStream implements AsyncIterable<Uint8Array> {
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, undefined> {
     try {
-      for (let event = await this.#next(); event; event = await this.#next()) {
+      let event = this.#first ?? (await this.#next());
+      this.#first = undefined;
+      for (; event; event = await this.#next()) {
         if (event.case === "chunk") yield event.value;
       }
     } finally {

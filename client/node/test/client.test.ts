@@ -154,6 +154,7 @@ describe("streams", () => {
   test("a stream without a summary is an error", async () => {
     const scripted = await ScriptedService.start();
     try {
+      scripted.events = [{ case: "header", value: { httpStatus: 200 } }];
       using client = connect(scripted.address, { plaintext: true });
       using stream = await client.deleteStream(REQUEST);
       assert.equal(stream.header?.httpStatus, 200);
@@ -163,6 +164,29 @@ describe("streams", () => {
         })(),
       );
       assert.equal(failure.message, "the stream ended before its summary");
+      scripted.events = [];
+      const empty = await failureOf(client.deleteStream(REQUEST));
+      assert.deepEqual([empty.code, empty.message], [status.UNKNOWN, "the stream ended before its summary"]);
+    } finally {
+      scripted.stop();
+    }
+  });
+
+  test("a stream without a header loses nothing", async () => {
+    const scripted = await ScriptedService.start();
+    try {
+      scripted.events = [
+        { case: "chunk", value: Buffer.from("a") },
+        { case: "chunk", value: Buffer.from("b") },
+        { case: "summary", value: { outcome: DeleteOutcome.DELETED } },
+      ];
+      using client = connect(scripted.address, { plaintext: true });
+      using stream = await client.deleteStream(REQUEST);
+      assert.equal(stream.header, undefined);
+      const pieces: Uint8Array[] = [];
+      for await (const piece of stream) pieces.push(piece);
+      assert.equal(Buffer.concat(pieces).toString(), "ab");
+      assert.equal(stream.summary.outcome, DeleteOutcome.DELETED);
     } finally {
       scripted.stop();
     }

@@ -1,6 +1,6 @@
 /** gRPC's own server in the service's place, for what a service that is newer, or broken, may answer. */
 import { EventEmitter, once } from "node:events";
-import { create, toBinary } from "@bufbuild/protobuf";
+import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import type { Any } from "@bufbuild/protobuf/wkt";
 import {
   Metadata,
@@ -18,6 +18,8 @@ export class ScriptedService {
   /** How many deletes came in. */
   calls = 0;
   address = "";
+  /** What a stream has. */
+  events: NonNullable<MessageInitShape<typeof DeleteTicketingUserStreamResponseSchema>["event"]>[] = [];
   #health: ServerWritableStream<Buffer, Buffer> | undefined;
   readonly #server = new Server();
   readonly #events = new EventEmitter();
@@ -39,9 +41,8 @@ export class ScriptedService {
             call.emit("error", answer);
             return;
           }
-          const event = { case: "header" as const, value: { httpStatus: 200 } };
           const schema = DeleteTicketingUserStreamResponseSchema;
-          call.write(Buffer.from(toBinary(schema, create(schema, { event }))));
+          for (const event of this.events) call.write(Buffer.from(toBinary(schema, create(schema, { event }))));
           call.end();
         },
       },
@@ -74,7 +75,7 @@ export class ScriptedService {
     this.#health?.write(Buffer.from([0x08, status]));
   }
 
-  /** Answers each delete with `answer`, and a stream too when that is an error; else with a header and nothing more. */
+  /** Answers each delete with `answer`, and a stream too when that is an error; else with `events`. */
   static async start(answer: Partial<StatusObject> = {}): Promise<ScriptedService> {
     const service = new ScriptedService(answer);
     const port = await new Promise<number>((resolve, reject) => {
