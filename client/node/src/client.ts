@@ -76,7 +76,8 @@ const CALL_OPTIONS = Object.keys({ timeoutMs: 0, signal: 0 } satisfies Record<ke
  * A client of the service at `target`, such as "ticketing.example:50051"; nothing is sent yet.
  *
  * What is in files is read now. The channel balances over all addresses of the target (round robin) that say that they
- * are healthy, and repeats what ended as UNAVAILABLE, at most 3 times, when the service says that it may.
+ * are healthy, and repeats a call that ended as UNAVAILABLE, when the service says that it may, or whose connection broke;
+ * at most 3 times.
  */
 export function connect(target: string, options: ConnectOptions = {}): Client {
   checkOptions(options, CONNECT_OPTIONS);

@@ -564,7 +564,15 @@ describe("values that must survive", () => {
 
   test("what a double carries is taken", async () => {
     using client = connectToService();
-    const remoteQuery = { a: 2 ** 53 - 1, b: 0.1, c: { d: "9223372036854775807" }, e: null, f: [true, "😀"] };
+    const remoteQuery = {
+      a: 2 ** 53 - 1,
+      b: 0.1,
+      c: { d: "9223372036854775807" },
+      e: null,
+      f: [true, "😀"],
+      g: {},
+      h: [],
+    };
     const { result } = await client.delete({ ...REQUEST, remoteQuery, validateOnly: true });
     assert(result.case === "plannedRequest");
     const query = new URL(result.value.url).searchParams;
