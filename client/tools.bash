@@ -107,8 +107,8 @@ install_node() {
 install_node_caller() {
   install_node
   cp -r "$project/client/node" "$1/package"
-  rm -rf "$1/package/node_modules" "$1/package/dist"
-  (cd "$1/package" && npm ci "${npm_options[@]}" && npm pack --silent)
+  rm -rf "$1/package"/{node_modules,dist,*.tgz}
+  (cd "$1/package" && npm ci "${npm_options[@]}" && npm run build && npm pack --silent)
   mkdir -p "$1/node_modules/ticketing-user"
   tar -xzf "$1/package"/ticketing-user-*.tgz -C "$1/node_modules/ticketing-user" --strip-components 1
   cp -r "$1/package/node_modules/." "$1/node_modules"
