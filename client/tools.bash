@@ -16,9 +16,10 @@ python_environment() {
   local folder=$cache/python-$1 wanted
   wanted=$(printf '%s\n' "${@:2}")
   if [[ $(cat "$folder/requirements" 2>/dev/null) != "$wanted" ]]; then
-    "$project/deploy/packages" python >&2
+    # In $(...) a failure would end nothing by itself.
+    "$project/deploy/packages" python >&2 || return
     rm -rf "$folder"
-    step "python: environment $1" make_python_environment "$folder" "${@:2}" >&2
+    step "python: environment $1" make_python_environment "$folder" "${@:2}" >&2 || return
     echo "$wanted" >"$folder/requirements"
   fi
   echo "$folder"
