@@ -198,6 +198,20 @@ def test_a_reason_that_is_new_keeps_its_name() -> None:
     assert error.retry_after == datetime.timedelta(seconds=1.5)
 
 
+def test_details_that_are_broken_are_as_if_they_were_not_there() -> None:
+    status = status_pb2.Status()
+    for kind in ("ErrorInfo", "RetryInfo", "Help", "BadRequest"):
+        status.details.add(type_url=f"type.googleapis.com/google.rpc.{kind}", value=b"\xff\xff")
+    retry = error_details_pb2.RetryInfo()
+    retry.retry_delay.FromSeconds(1)
+    status.details.add().Pack(retry)
+    error = DeleteError(FakeError(status.SerializeToString()), "mine")
+    assert str(error) == "ABORTED: text"
+    assert (error.delivery, error.field_violations) == (Delivery.UNKNOWN, ())
+    assert "no answer of its own" in error.advice
+    assert error.retry_after == datetime.timedelta(seconds=1)
+
+
 def test_details_that_are_somebody_elses_are_not_read() -> None:
     status = status_pb2.Status()
     status.details.add().Pack(error_details_pb2.ErrorInfo(reason="USER_NOT_FOUND", domain="elsewhere"))

@@ -149,6 +149,10 @@ def _parse(trailers: Mapping[str, str | bytes]) -> status_pb2.Status:
 def _find(status: status_pb2.Status, kind: type[_Detail]) -> _Detail | None:
     for detail in status.details:
         found = kind()
-        if detail.Unpack(found):
-            return found
+        try:
+            if detail.Unpack(found):
+                return found
+        except DecodeError:
+            # It is broken: as if it were not there.
+            pass
     return None
