@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -452,6 +453,60 @@ def test_each_call_asks_for_its_token(upstream: programs.Upstream, certificates:
     finally:
         service.stop()
     assert [request.headers["authorization"] for request in upstream.received] == ["Bearer first", "Bearer second"]
+
+
+def failures_with_token(
+    service: programs.Service, token: Any, timeout: float = ticketing_user.client.DEADLINE
+) -> list[DeleteError]:
+    """The errors of a delete and of a stream."""
+    errors = []
+    with ticketing_user.connect(service.address, plaintext=True, token=token) as client:
+        for call in (client.delete, client.delete_stream):
+            with pytest.raises(DeleteError) as caught:
+                call("42", ACCOUNT, timeout=timeout)
+            errors.append(caught.value)
+    return errors
+
+
+@pytest.mark.parametrize(
+    ("token", "complaint"),
+    [
+        (lambda: None, "NoneType is no string"),
+        (lambda: b"secret", "bytes is no string"),
+        (lambda: "", "what there is has characters that a token can't have"),
+        (lambda: "secret\n", "what there is has characters that a token can't have"),
+        (lambda: "a secret", "what there is has characters that a token can't have"),
+        (lambda: "secrét", "what there is has characters that a token can't have"),
+        ("secret\n", "what there is has characters that a token can't have"),
+        (lambda: int("none"), "invalid literal for int() with base 10: 'none'"),
+    ],
+)
+def test_what_is_no_token_is_not_sent(
+    one_attempt: programs.Service, upstream: programs.Upstream, token: Any, complaint: str
+) -> None:
+    upstream.play([OK])
+    for error in failures_with_token(one_attempt, token):
+        assert (error.code, error.delivery) == (grpc.StatusCode.UNAUTHENTICATED, Delivery.NOT_SENT)
+        assert error.message == f"no token for the call: {complaint}"
+        assert str(error) == f"UNAUTHENTICATED: {error.message}"
+        assert error.advice == "Nothing was sent. Have the token's source mended."
+        assert (error.attempts, len(error.request_id)) == (0, 36)
+    assert upstream.received == []
+
+
+def test_a_token_takes_of_the_calls_time(one_attempt: programs.Service, upstream: programs.Upstream) -> None:
+    upstream.play([OK])
+
+    def late_token() -> str:
+        until = time.monotonic() + 0.001
+        while time.monotonic() < until:
+            pass
+        return "secret"
+
+    for error in failures_with_token(one_attempt, late_token, timeout=0.001):
+        assert (error.code, error.delivery) == (grpc.StatusCode.DEADLINE_EXCEEDED, Delivery.NOT_SENT)
+        assert error.message == "the time was up before there was a token"
+    assert upstream.received == []
 
 
 @pytest.mark.parametrize(

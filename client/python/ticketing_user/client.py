@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 import pathlib
+import re
+import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import resources
@@ -13,7 +15,7 @@ from typing import Any
 import grpc
 from google.protobuf import struct_pb2
 
-from ticketing_user.errors import DeleteError
+from ticketing_user.errors import DeleteError, not_sent
 from ticketing_user.stream import DeleteStream
 from ticketing_user.v1.ticketing_user_service_pb2 import (
     TRUTO_RESPONSE_FORMAT_UNSPECIFIED,
@@ -31,6 +33,7 @@ DEADLINE = 30.0
 STREAM_DEADLINE = 600.0
 """The same for a stream, which may take up to an hour once its answer has begun."""
 
+_MEND_TOKEN = "Nothing was sent. Have the token's source mended."
 _LARGEST_SAFE_INTEGER = 2**53
 
 
@@ -164,8 +167,9 @@ class Client:
                 request_id=request_id,
             )
         )
+        metadata, timeout = self._prepare(request.request_id, timeout)
         call = self._stub.DeleteTicketingUserStream(
-            DeleteTicketingUserStreamRequest(request=request), timeout=timeout, metadata=self._metadata()
+            DeleteTicketingUserStreamRequest(request=request), timeout=timeout, metadata=metadata
         )
         return DeleteStream(call, request.request_id)
 
@@ -174,9 +178,10 @@ class Client:
     ) -> DeleteTicketingUserResponse:
         """The same as `delete`, with a message. It is not changed."""
         request = _named(request)
+        metadata, timeout = self._prepare(request.request_id, timeout)
         try:
             answer: DeleteTicketingUserResponse = self._stub.DeleteTicketingUser(
-                request, timeout=timeout, metadata=self._metadata()
+                request, timeout=timeout, metadata=metadata
             )
         except grpc.RpcError as error:
             raise DeleteError(error, request.request_id) from error
@@ -194,10 +199,35 @@ class Client:
     ) -> None:
         self.close()
 
-    def _metadata(self) -> tuple[tuple[str, str], ...]:
+    def _prepare(self, request_id: str, timeout: float) -> tuple[tuple[tuple[str, str], ...], float]:
+        """What a call is made with: its metadata, and the seconds that are left for it."""
         if self._token is None:
-            return ()
-        return (("authorization", f"Bearer {self._token() if callable(self._token) else self._token}"),)
+            return (), timeout
+        deadline = time.monotonic() + timeout
+        token = _ask_for_token(self._token, request_id)
+        left = deadline - time.monotonic()
+        if left <= 0:
+            message = "the time was up before there was a token"
+            raise not_sent(grpc.StatusCode.DEADLINE_EXCEEDED, message, request_id, _MEND_TOKEN)
+        return (("authorization", f"Bearer {token}"),), left
+
+
+def _ask_for_token(source: str | Callable[[], str], request_id: str) -> str:
+    def no_token(complaint: object) -> DeleteError:
+        message = f"no token for the call: {complaint}"
+        return not_sent(grpc.StatusCode.UNAUTHENTICATED, message, request_id, _MEND_TOKEN)
+
+    try:
+        token = source() if callable(source) else source
+    except Exception as error:
+        raise no_token(error) from error
+    # Programs without types may have none.
+    if not isinstance(token, str):
+        raise no_token(f"{type(token).__name__} is no string")
+    # gRPC's own complaint would show it.
+    if not re.fullmatch("[!-~]+", token):
+        raise no_token("what there is has characters that a token can't have")
+    return token
 
 
 def _named(request: DeleteTicketingUserRequest) -> DeleteTicketingUserRequest:

@@ -108,6 +108,15 @@ class DeleteError(Exception):
         super().__init__(f"{self.reason_name or code.name}: {message}")
 
 
+def not_sent(code: grpc.StatusCode, message: str, request_id: str, advice: str) -> DeleteError:
+    """The error of a call that ended before gRPC had it."""
+    error = DeleteError(grpc.RpcError(), request_id)
+    error.code, error.message, error.advice = code, message, advice
+    error.delivery, error.attempts = Delivery.NOT_SENT, 0
+    error.args = (f"{code.name}: {message}",)
+    return error
+
+
 _Member = TypeVar("_Member", bound=enum.Enum)
 
 
