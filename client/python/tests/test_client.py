@@ -6,6 +6,7 @@ import datetime
 import importlib.util
 import json
 import pathlib
+import re
 import socket
 import subprocess
 import sys
@@ -245,6 +246,14 @@ def test_a_deadline_too_short_to_send_anything(one_attempt: programs.Service, up
             client.delete("42", ACCOUNT, timeout=0.05)
     assert caught.value.code is grpc.StatusCode.DEADLINE_EXCEEDED
     assert upstream.received == []
+
+
+@pytest.mark.parametrize("timeout", [0, -1, float("nan"), float("inf"), 1e300, None])
+def test_a_deadline_that_is_none_is_refused(one_attempt: programs.Service, timeout: Any) -> None:
+    with ticketing_user.connect(one_attempt.address, plaintext=True) as client:
+        for call in (client.delete, client.delete_stream):
+            with pytest.raises(ValueError, match=re.escape(f"timeout: {timeout} is not between 0 and 2147483647")):
+                call("42", ACCOUNT, validate_only=True, timeout=timeout)
 
 
 # Retries

@@ -33,6 +33,8 @@ DEADLINE = 30.0
 STREAM_DEADLINE = 600.0
 """The same for a stream, which may take up to an hour once its answer has begun."""
 
+# Seconds. What is far beyond them gRPC takes for the past.
+_LONGEST_TIMEOUT = 2**31 - 1
 _MEND_TOKEN = "Nothing was sent. Have the token's source mended."
 _LARGEST_SAFE_INTEGER = 2**53
 
@@ -201,6 +203,8 @@ class Client:
 
     def _prepare(self, request_id: str, timeout: float) -> tuple[tuple[tuple[str, str], ...], float]:
         """What a call is made with: its metadata, and the seconds that are left for it."""
+        if not (isinstance(timeout, (int, float)) and 0 < timeout <= _LONGEST_TIMEOUT):
+            raise ValueError(f"timeout: {timeout!r} is not between 0 and {_LONGEST_TIMEOUT}")
         if self._token is None:
             return (), timeout
         deadline = time.monotonic() + timeout
