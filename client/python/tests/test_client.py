@@ -541,6 +541,21 @@ def test_a_token_leaves_the_machine_over_tls_alone(target: str, refused: bool) -
         ticketing_user.connect(target, plaintext=True, token="secret").close()
 
 
+def test_what_goes_in_plaintext_goes_through_no_proxy(
+    one_attempt: programs.Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        for name in ("grpc_proxy", "http_proxy", "https_proxy"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.getsockname()[1]}")
+        for name in ("no_grpc_proxy", "no_proxy"):
+            monkeypatch.delenv(name, raising=False)
+        with ticketing_user.connect(one_attempt.address, plaintext=True, token="secret") as client:
+            client.delete("42", ACCOUNT, validate_only=True)
+        proxy.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            proxy.accept()
+
+
 def test_options_that_contradict_each_other_are_refused(certificates: Certificates) -> None:
     with pytest.raises(ValueError, match="plaintext connection"):
         ticketing_user.connect("localhost:1", plaintext=True, server_name="a")

@@ -69,6 +69,9 @@ def connect(
         # So that the replicas of a rollout are found while the old ones drain; by default 30 s.
         ("grpc.dns_min_time_between_resolutions_ms", 1000),
     ]
+    if plaintext:
+        # What is not encrypted, such as a token, is for the target alone.
+        chosen.append(("grpc.enable_http_proxy", 0))
     if server_name is not None:
         chosen.append(("grpc.ssl_target_name_override", server_name))
     all_options = [*options, *(option for option in chosen if option[0] not in given)]
