@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -353,9 +354,37 @@ def test_what_is_no_json_is_refused(client: ticketing_user.Client) -> None:
         client.delete("42", ACCOUNT, remote_query={"a": datetime.datetime.now()})
 
 
-def test_one_string_is_no_list(client: ticketing_user.Client) -> None:
-    with pytest.raises(TypeError, match="collections takes a list"):
-        client.delete("42", ACCOUNT, collections="99")
+@pytest.mark.parametrize(
+    ("mistake", "complaint"),
+    [
+        ({"id": 42}, "id: takes a string, not int"),
+        ({"integrated_account_id": None}, "integrated_account_id: takes a string, not NoneType"),
+        ({"collections": "99"}, "collections: takes a list of strings, not str"),
+        ({"collections": {"id": "99"}}, "collections: takes a list of strings, not dict"),
+        ({"collections": 99}, "collections: takes a list of strings, not int"),
+        ({"collections": ["98", {"id": "99"}]}, "collections[1]: takes a string, not dict"),
+        ({"collections": [99]}, "collections[0]: takes a string, not int"),
+        ({"organization": {"id": "1"}}, "organization: takes a string, not dict"),
+        ({"truto_response_format": "RAW"}, "truto_response_format: takes a number, not str"),
+        ({"truto_exclude_fields": "id"}, "truto_exclude_fields: takes a list of strings, not str"),
+        ({"truto_exclude_fields": [5]}, "truto_exclude_fields[0]: takes a string, not int"),
+        ({"remote_query": "abc"}, "remote_query: takes a mapping, not str"),
+        ({"remote_query": {1: "a"}}, "remote_query: takes strings as names, not int"),
+        ({"remote_query": {"a": [{None: "a"}]}}, "remote_query.a[0]: takes strings as names, not NoneType"),
+        ({"truto_ignore_remote_data": "false"}, "truto_ignore_remote_data: takes True or False, not str"),
+        ({"truto_skip_api_call": 0}, "truto_skip_api_call: takes True or False, not int"),
+        ({"allow_missing": "false"}, "allow_missing: takes True or False, not str"),
+        ({"validate_only": None}, "validate_only: takes True or False, not NoneType"),
+        ({"request_id": uuid.UUID(int=1)}, "request_id: takes a string, not UUID"),
+    ],
+)
+def test_a_field_of_another_type_is_refused(
+    client: ticketing_user.Client, mistake: dict[str, Any], complaint: str
+) -> None:
+    fields = {"id": "42", "integrated_account_id": ACCOUNT} | mistake
+    for call in (client.delete, client.delete_stream):
+        with pytest.raises(TypeError, match=f"^{re.escape(complaint)}$"):
+            call(**fields)
 
 
 # TLS and tokens

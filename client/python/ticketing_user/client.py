@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import resources
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 import grpc
 from google.protobuf import struct_pb2
@@ -263,33 +263,53 @@ def _make_request(
     request_id: str | None,
     include_http_body: bool = False,
 ) -> DeleteTicketingUserRequest:
-    # Each character of a text would be one.
-    for name, values in (("collections", collections), ("truto_exclude_fields", truto_exclude_fields)):
-        if isinstance(values, str):
-            raise TypeError(f"{name} takes a list of strings, not one string")
     request = DeleteTicketingUserRequest(
-        id=id,
-        integrated_account_id=integrated_account_id,
-        collections=[Collection(id=collection) for collection in collections],
-        organization=None if organization is None else Organization(id=organization),
-        truto_response_format=truto_response_format,
-        truto_exclude_fields=list(truto_exclude_fields),
+        id=_check(id, str, "id"),
+        integrated_account_id=_check(integrated_account_id, str, "integrated_account_id"),
+        collections=[Collection(id=collection) for collection in _strings(collections, "collections")],
+        organization=None if organization is None else Organization(id=_check(organization, str, "organization")),
+        truto_response_format=_check(truto_response_format, int, "truto_response_format"),
+        truto_exclude_fields=_strings(truto_exclude_fields, "truto_exclude_fields"),
         remote_query=None if remote_query is None else _to_struct(remote_query, "remote_query"),
-        allow_missing=allow_missing,
-        validate_only=validate_only,
-        request_id=request_id or "",
-        include_http_body=include_http_body,
+        allow_missing=_check(allow_missing, bool, "allow_missing"),
+        validate_only=_check(validate_only, bool, "validate_only"),
+        request_id="" if request_id is None else _check(request_id, str, "request_id"),
+        include_http_body=_check(include_http_body, bool, "include_http_body"),
     )
     # Absent and false are two requests.
     if truto_ignore_remote_data is not None:
-        request.truto_ignore_remote_data = truto_ignore_remote_data
+        request.truto_ignore_remote_data = _check(truto_ignore_remote_data, bool, "truto_ignore_remote_data")
     if truto_skip_api_call is not None:
-        request.truto_skip_api_call = truto_skip_api_call
+        request.truto_skip_api_call = _check(truto_skip_api_call, bool, "truto_skip_api_call")
     return request
 
 
+_WANTED = {str: "a string", bool: "True or False", int: "a number"}
+_Checked = TypeVar("_Checked")
+
+
+def _check(value: _Checked, kind: type, path: str) -> _Checked:
+    if not isinstance(value, kind):
+        raise TypeError(f"{path}: takes {_WANTED[kind]}, not {type(value).__name__}")
+    return value
+
+
+def _strings(values: Iterable[str], path: str) -> list[str]:
+    # Each character of a string would be one, and of a mapping each key.
+    if isinstance(values, (str, Mapping)) or not isinstance(values, Iterable):
+        raise TypeError(f"{path}: takes a list of strings, not {type(values).__name__}")
+    return [_check(value, str, f"{path}[{index}]") for index, value in enumerate(values)]
+
+
 def _to_struct(values: Mapping[str, Any], path: str) -> struct_pb2.Struct:
-    return struct_pb2.Struct(fields={key: _to_value(value, f"{path}.{key}") for key, value in values.items()})
+    if not isinstance(values, Mapping):
+        raise TypeError(f"{path}: takes a mapping, not {type(values).__name__}")
+    fields = {}
+    for key, value in values.items():
+        if not isinstance(key, str):
+            raise TypeError(f"{path}: takes strings as names, not {type(key).__name__}")
+        fields[key] = _to_value(value, f"{path}.{key}")
+    return struct_pb2.Struct(fields=fields)
 
 
 def _to_value(value: Any, path: str) -> struct_pb2.Value:
