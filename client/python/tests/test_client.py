@@ -24,6 +24,7 @@ from google.rpc import error_details_pb2, status_pb2
 
 import ticketing_user
 from ticketing_user import DeleteError, DeleteOutcome, Delivery, ErrorReason, Origin, TrutoResponseFormat
+from ticketing_user.v1.ticketing_user_service_pb2 import DeleteTicketingUserStreamResponse, StreamHeader
 
 HELP_SCOUT = "62f44730-dd91-461e-bd6a-aedd9e0ad79d"
 ACCOUNT = "5f0c1e2d-0000-4000-8000-000000001000"
@@ -128,6 +129,33 @@ def test_a_planned_stream_has_a_summary_alone(client: ticketing_user.Client) -> 
         assert stream.header is None
         assert list(stream) == []
     assert stream.summary.planned_request.method == "DELETE"
+
+
+def test_a_stream_without_a_summary_is_an_error() -> None:
+    header = DeleteTicketingUserStreamResponse(header=StreamHeader(http_status=200))
+    stream = ticketing_user.DeleteStream(iter([header]), "mine")
+    assert stream.header is not None and stream.header.http_status == 200
+    for call in (lambda: list(stream), lambda: ticketing_user.DeleteStream(iter([]), "mine")):
+        with pytest.raises(DeleteError) as caught:
+            call()
+        assert caught.value.code is grpc.StatusCode.UNKNOWN
+        assert caught.value.message == "the stream ended before its summary"
+        assert (caught.value.delivery, caught.value.request_id) == (Delivery.UNKNOWN, "mine")
+
+
+def test_a_stream_without_a_header_loses_nothing() -> None:
+    events = [
+        DeleteTicketingUserStreamResponse(chunk=b"a"),
+        DeleteTicketingUserStreamResponse(chunk=b"b"),
+        # Of a service that is newer.
+        DeleteTicketingUserStreamResponse(),
+        DeleteTicketingUserStreamResponse(summary={"outcome": DeleteOutcome.DELETE_OUTCOME_DELETED}),
+    ]
+    stream = ticketing_user.DeleteStream(iter(events), "mine")
+    assert stream.header is None
+    assert list(stream) == [b"a", b"b"]
+    assert stream.summary.outcome == DeleteOutcome.DELETE_OUTCOME_DELETED
+    assert list(stream) == []
 
 
 # Errors

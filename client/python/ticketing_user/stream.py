@@ -9,7 +9,11 @@ from typing import Any
 import grpc
 
 from ticketing_user.errors import DeleteError
-from ticketing_user.v1.ticketing_user_service_pb2 import DeleteTicketingUserResponse, StreamHeader
+from ticketing_user.v1.ticketing_user_service_pb2 import (
+    DeleteTicketingUserResponse,
+    DeleteTicketingUserStreamResponse,
+    StreamHeader,
+)
 
 
 class DeleteStream:
@@ -24,19 +28,19 @@ class DeleteStream:
         self._summary: DeleteTicketingUserResponse | None = None
         self.header: StreamHeader | None = None
         """None with `validate_only`, and for a user that was already absent."""
-        # A delete that failed has no other event; its error is raised here.
-        first = self._next()
-        if first is not None and first.WhichOneof("event") == "header":
-            self.header = first.header
-        elif first is not None:
-            self._summary = first.summary
+        # A delete that failed has no event; its error is raised here.
+        self._first = self._next()
+        if self._first is not None and self._first.WhichOneof("event") == "header":
+            self.header = self._first.header
 
     def __iter__(self) -> Iterator[bytes]:
-        while (event := self._next()) is not None:
+        event, self._first = self._first, None
+        if event is None:
+            event = self._next()
+        while event is not None:
             if event.WhichOneof("event") == "chunk":
                 yield event.chunk
-            else:
-                self._summary = event.summary
+            event = self._next()
 
     @property
     def summary(self) -> DeleteTicketingUserResponse:
@@ -57,8 +61,14 @@ class DeleteStream:
     ) -> None:
         self.close()
 
-    def _next(self) -> Any:
+    def _next(self) -> DeleteTicketingUserStreamResponse | None:
+        """The next event; None after the last one."""
         try:
-            return next(self._call, None)
+            event: DeleteTicketingUserStreamResponse | None = next(self._call, None)
         except grpc.RpcError as error:
             raise DeleteError(error, self._request_id) from error
+        if event is None and self._summary is None:
+            raise DeleteError(grpc.RpcError("the stream ended before its summary"), self._request_id)
+        if event is not None and event.WhichOneof("event") == "summary":
+            self._summary = event.summary
+        return event
