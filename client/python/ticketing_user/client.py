@@ -60,8 +60,8 @@ def connect(
     options: gRPC's own, which go before those of this package.
 
     What is in files is read now. The channel balances over all addresses of the target (round robin) that say that they
-    are healthy, and repeats what ended as UNAVAILABLE, at most 3 times, when the service says that it may;
-    service_config.json has the numbers.
+    are healthy, and repeats a call that ended as UNAVAILABLE, when the service says that it may, or whose connection
+    broke; at most 3 times. service_config.json has the numbers.
     """
     given = {name for name, _ in options}
     chosen: list[tuple[str, Any]] = [
