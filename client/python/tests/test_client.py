@@ -382,6 +382,15 @@ def test_what_is_no_json_is_refused(client: ticketing_user.Client) -> None:
         client.delete("42", ACCOUNT, remote_query={"a": datetime.datetime.now()})
 
 
+def test_a_cycle_is_refused(client: ticketing_user.Client) -> None:
+    twice = {"a": 1}
+    client.delete("42", ACCOUNT, remote_query={"b": twice, "c": [twice, twice]}, validate_only=True)
+    cycle: dict[str, Any] = {"a": [1]}
+    cycle["a"].append({"b": cycle["a"]})
+    with pytest.raises(TypeError, match=r"^remote_query\.a\[1\]\.b: has itself within$"):
+        client.delete("42", ACCOUNT, remote_query=cycle, validate_only=True)
+
+
 @pytest.mark.parametrize(
     ("mistake", "complaint"),
     [

@@ -301,18 +301,21 @@ def _strings(values: Iterable[str], path: str) -> list[str]:
     return [_check(value, str, f"{path}[{index}]") for index, value in enumerate(values)]
 
 
-def _to_struct(values: Mapping[str, Any], path: str) -> struct_pb2.Struct:
+def _to_struct(values: Mapping[str, Any], path: str, within: tuple[object, ...] = ()) -> struct_pb2.Struct:
     if not isinstance(values, Mapping):
         raise TypeError(f"{path}: takes a mapping, not {type(values).__name__}")
     fields = {}
     for key, value in values.items():
         if not isinstance(key, str):
             raise TypeError(f"{path}: takes strings as names, not {type(key).__name__}")
-        fields[key] = _to_value(value, f"{path}.{key}")
+        fields[key] = _to_value(value, f"{path}.{key}", (*within, values))
     return struct_pb2.Struct(fields=fields)
 
 
-def _to_value(value: Any, path: str) -> struct_pb2.Value:
+def _to_value(value: Any, path: str, within: tuple[object, ...]) -> struct_pb2.Value:
+    """`within` are the lists and mappings that have the value."""
+    if any(value is outer for outer in within):
+        raise TypeError(f"{path}: has itself within")
     if value is None:
         return struct_pb2.Value(null_value=struct_pb2.NULL_VALUE)
     if isinstance(value, bool):
@@ -325,9 +328,9 @@ def _to_value(value: Any, path: str) -> struct_pb2.Value:
     if isinstance(value, str):
         return struct_pb2.Value(string_value=value)
     if isinstance(value, Mapping):
-        return struct_pb2.Value(struct_value=_to_struct(value, path))
+        return struct_pb2.Value(struct_value=_to_struct(value, path, within))
     if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray)):
-        values = [_to_value(item, f"{path}[{index}]") for index, item in enumerate(value)]
+        values = [_to_value(item, f"{path}[{index}]", (*within, value)) for index, item in enumerate(value)]
         return struct_pb2.Value(list_value=struct_pb2.ListValue(values=values))
     raise TypeError(f"{path}: a {type(value).__name__} is no JSON")
 
