@@ -152,10 +152,18 @@ func (client *Client) authorize(ctx context.Context) (context.Context, error) {
 		return ctx, nil
 	}
 	token, err := client.token(ctx)
+	if err == nil && !isToken(token) {
+		// gRPC's own complaint would show it.
+		err = errors.New("it is empty, or has characters that a token can't have")
+	}
 	if err != nil {
 		return ctx, fmt.Errorf("no token for the call: %w", err)
 	}
 	return metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+token), nil
+}
+
+func isToken(text string) bool {
+	return text != "" && !strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
 func transportCredentials(target string, options Options) (credentials.TransportCredentials, error) {

@@ -471,13 +471,45 @@ func TestEachCallAsksForItsToken(t *testing.T) {
 	}
 	_, err := client.Delete(context.Background(), request())
 	failure := failureOf(t, err)
-	if failure.Delivery != ticketinguser.NotSent || !strings.Contains(failure.Message, "none is left") {
+	if failure.Delivery != ticketinguser.NotSent || failure.Message != "no token for the call: none is left" ||
+		status.Code(err) != codes.Unauthenticated {
 		t.Errorf("got %+v", failure)
 	}
 	requests := upstream.received()
 	if len(requests) != 2 || requests[0].headers.Get("authorization") != "Bearer first" ||
 		requests[1].headers.Get("authorization") != "Bearer second" {
 		t.Errorf("got %v", requests)
+	}
+}
+
+func TestATokenThatNoHeaderCarriesIsNotSent(t *testing.T) {
+	upstream := startUpstream(t)
+	target := startService(t, upstream.url, nil)
+	for _, token := range []string{"", "secret\n", " secret", "sec ret", "sec\x00ret", "secr\u00e9t"} {
+		client := connect(t, target, ticketinguser.Options{
+			Plaintext: true, Token: func(context.Context) (string, error) { return token, nil },
+		})
+		upstream.play(deleted, deleted)
+		_, err := client.Delete(context.Background(), request())
+		_, streamError := client.DeleteStream(context.Background(), request())
+		for _, err := range []error{err, streamError} {
+			failure := failureOf(t, err)
+			if failure.Code != codes.Unauthenticated || status.Code(err) != codes.Unauthenticated {
+				t.Errorf("%q: got %v", token, err)
+			}
+			if failure.Delivery != ticketinguser.NotSent || *failure.Attempts != 0 || len(failure.RequestID) != 36 {
+				t.Errorf("%q: got %+v", token, failure)
+			}
+			if failure.Advice != "Nothing was sent. Have the token's source mended." {
+				t.Errorf("%q: got the advice %q", token, failure.Advice)
+			}
+			if text := err.Error(); !strings.Contains(text, "no token for the call: ") || strings.Contains(text, "sec") {
+				t.Errorf("%q: got %v", token, err)
+			}
+		}
+		if requests := upstream.received(); len(requests) > 0 {
+			t.Errorf("%q: got %v", token, requests)
+		}
 	}
 }
 

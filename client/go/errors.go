@@ -71,7 +71,8 @@ type Error struct {
 	// Metadata is all that the ErrorInfo says, such as missing_scopes.
 	Metadata map[string]string
 
-	cause error
+	cause  error
+	answer *status.Status
 }
 
 func (e *Error) Error() string {
@@ -82,16 +83,17 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%s: %s", name, e.Message)
 }
 
-// Unwrap returns gRPC's error, of which status.FromError makes a status with all details.
+// Unwrap returns gRPC's error, of which status.FromError makes a status with all details, or why nothing was sent.
 func (e *Error) Unwrap() error { return e.cause }
 
 // GRPCStatus lets status.Code and the like see through it.
-func (e *Error) GRPCStatus() *status.Status { return status.Convert(e.cause) }
+func (e *Error) GRPCStatus() *status.Status { return e.answer }
 
 func newError(cause error, requestID string) *Error {
 	answer := status.Convert(cause)
 	e := &Error{
-		Code: answer.Code(), Message: answer.Message(), Advice: noAnswer, Delivery: Unknown, RequestID: requestID, cause: cause,
+		Code: answer.Code(), Message: answer.Message(), Advice: noAnswer, Delivery: Unknown, RequestID: requestID,
+		cause: cause, answer: answer,
 	}
 	for _, detail := range answer.Details() {
 		switch detail := detail.(type) {
@@ -148,6 +150,7 @@ func notSent(cause error, requestID string) *Error {
 	attempts := 0
 	return &Error{
 		Code: codes.Unauthenticated, Message: cause.Error(), Advice: "Nothing was sent. Have the token's source mended.",
-		Delivery: NotSent, Attempts: &attempts, RequestID: requestID, cause: cause,
+		Delivery: NotSent, Attempts: &attempts, RequestID: requestID,
+		cause: cause, answer: status.New(codes.Unauthenticated, cause.Error()),
 	}
 }
