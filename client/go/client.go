@@ -13,10 +13,12 @@ import (
 	"net"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	_ "google.golang.org/grpc/health" // which the service config asks for
@@ -46,7 +48,8 @@ type Options struct {
 	CertificateFile, KeyFile string
 	// ServerName is the name that the service's certificate must have, if it is not the target's.
 	ServerName string
-	// Token returns Truto's token, for a service with TICKETING_AUTH=caller. It is asked anew for each call.
+	// Token returns Truto's token, for a service with TICKETING_AUTH=caller. It is asked anew for each call, and its time is
+	// the call's: the context has the call's deadline.
 	Token func(context.Context) (string, error)
 	// DialOptions are gRPC's own; they go before those of this package.
 	DialOptions []grpc.DialOption
@@ -57,6 +60,7 @@ type Client struct {
 	connection *grpc.ClientConn
 	stub       ticketingv1.TicketingUserServiceClient
 	token      func(context.Context) (string, error)
+	closed     atomic.Bool
 }
 
 // Connect returns a client of the service at target, such as "ticketing.example:50051"; nothing is sent yet.
@@ -75,11 +79,15 @@ func Connect(target string, options Options) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ticketinguser: %w", err)
 	}
-	return &Client{connection, ticketingv1.NewTicketingUserServiceClient(connection), options.Token}, nil
+	stub := ticketingv1.NewTicketingUserServiceClient(connection)
+	return &Client{connection: connection, stub: stub, token: options.Token}, nil
 }
 
 // Close ends all calls and the connection.
-func (client *Client) Close() error { return client.connection.Close() }
+func (client *Client) Close() error {
+	client.closed.Store(true)
+	return client.connection.Close()
+}
 
 // Delete deletes one user. Any error of the call is an *Error.
 //
@@ -89,12 +97,12 @@ func (client *Client) Delete(ctx context.Context, request *ticketingv1.DeleteTic
 	*ticketingv1.DeleteTicketingUserResponse, error,
 ) {
 	request = named(request)
-	ctx, err := client.authorize(ctx)
-	if err != nil {
-		return nil, notSent(err, request.RequestId)
-	}
 	ctx, cancel := withDeadline(ctx, Deadline)
 	defer cancel()
+	ctx, err := client.authorize(ctx, request.RequestId)
+	if err != nil {
+		return nil, err
+	}
 	response, err := client.stub.DeleteTicketingUser(ctx, request)
 	if err != nil {
 		return nil, newError(err, request.RequestId)
@@ -108,11 +116,12 @@ func (client *Client) DeleteStream(ctx context.Context, request *ticketingv1.Del
 	*Stream, error,
 ) {
 	request = named(request)
-	ctx, err := client.authorize(ctx)
-	if err != nil {
-		return nil, notSent(err, request.RequestId)
-	}
 	ctx, cancel := withDeadline(ctx, StreamDeadline)
+	ctx, err := client.authorize(ctx, request.RequestId)
+	if err != nil {
+		cancel()
+		return nil, err
+	}
 	call, err := client.stub.DeleteTicketingUserStream(
 		ctx, &ticketingv1.DeleteTicketingUserStreamRequest{Request: request})
 	if err != nil {
@@ -147,19 +156,40 @@ func withDeadline(ctx context.Context, timeout time.Duration) (context.Context, 
 	return context.WithTimeout(ctx, timeout)
 }
 
-func (client *Client) authorize(ctx context.Context) (context.Context, error) {
-	if client.token == nil {
-		return ctx, nil
+// authorize gives a call its token, or returns the *Error of one that ends before gRPC has it.
+func (client *Client) authorize(ctx context.Context, requestID string) (context.Context, error) {
+	if err := client.checkWanted(ctx, requestID); err != nil || client.token == nil {
+		return ctx, err
 	}
 	token, err := client.token(ctx)
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		const message = "the time was up before there was a token"
+		return ctx, notSent(codes.DeadlineExceeded, message, mendToken, ctx.Err(), requestID)
+	}
+	if err := client.checkWanted(ctx, requestID); err != nil {
+		return ctx, err
+	}
 	if err == nil && !isToken(token) {
 		// gRPC's own complaint would show it.
 		err = errors.New("it is empty, or has characters that a token can't have")
 	}
 	if err != nil {
-		return ctx, fmt.Errorf("no token for the call: %w", err)
+		return ctx, notSent(codes.Unauthenticated, "no token for the call: "+err.Error(), mendToken, err, requestID)
 	}
 	return metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+token), nil
+}
+
+func (client *Client) checkWanted(ctx context.Context, requestID string) error {
+	err := ctx.Err()
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return notSent(codes.DeadlineExceeded, "the time was up before anything was sent", nothingSent, err, requestID)
+	case err != nil:
+		return notSent(codes.Canceled, "given up before anything was sent", nothingSent, err, requestID)
+	case client.closed.Load():
+		return notSent(codes.Canceled, "the client is closed", nothingSent, grpc.ErrClientConnClosing, requestID)
+	}
+	return nil
 }
 
 func isToken(text string) bool {

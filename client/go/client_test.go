@@ -237,6 +237,146 @@ func TestADeadlineTooShortToSendAnything(t *testing.T) {
 	}
 }
 
+func TestATokensSourceHasTheCallsDeadline(t *testing.T) {
+	client := connect(t, closedAddress(t), ticketinguser.Options{
+		Plaintext: true,
+		Token: func(ctx context.Context) (string, error) {
+			<-ctx.Done()
+			return "", errors.New("too late")
+		},
+	})
+	for name, call := range calls(client) {
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+		defer cancel()
+		err := call(ctx)
+		failure := checkNotSent(t, err, codes.DeadlineExceeded)
+		if failure.Message != "the time was up before there was a token" || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%s: got %v", name, failure)
+		}
+	}
+}
+
+func TestEveryCallHasADeadline(t *testing.T) {
+	var deadline time.Time
+	client := connect(t, closedAddress(t), ticketinguser.Options{
+		Plaintext: true,
+		Token: func(ctx context.Context) (string, error) {
+			deadline, _ = ctx.Deadline()
+			return "", errors.New("none is left")
+		},
+	})
+	for name, timeout := range map[string]time.Duration{"Delete": 30 * time.Second, "DeleteStream": 10 * time.Minute} {
+		earliest := time.Now().Add(timeout)
+		failureOf(t, calls(client)[name](context.Background()))
+		if deadline.Before(earliest) || deadline.After(time.Now().Add(timeout)) {
+			t.Errorf("%s: the deadline is %v, want %v after the call", name, deadline, timeout)
+		}
+		wanted := time.Now().Add(time.Hour)
+		ctx, cancel := context.WithDeadline(context.Background(), wanted)
+		defer cancel()
+		failureOf(t, calls(client)[name](ctx))
+		if !deadline.Equal(wanted) {
+			t.Errorf("%s: the deadline is %v, want the context's", name, deadline)
+		}
+	}
+}
+
+// Calls that end before they begin
+
+// calls are the ways to delete the same user.
+func calls(client *ticketinguser.Client) map[string]func(context.Context) error {
+	return map[string]func(context.Context) error{
+		"Delete": func(ctx context.Context) error {
+			_, err := client.Delete(ctx, request())
+			return err
+		},
+		"DeleteStream": func(ctx context.Context) error {
+			_, err := client.DeleteStream(ctx, request())
+			return err
+		},
+	}
+}
+
+func checkNotSent(t *testing.T, err error, code codes.Code) *ticketinguser.Error {
+	t.Helper()
+	failure := failureOf(t, err)
+	if failure.Code != code || status.Code(err) != code {
+		t.Errorf("got %v, want the code %v", err, code)
+	}
+	if failure.Delivery != ticketinguser.NotSent || *failure.Attempts != 0 || len(failure.RequestID) != 36 {
+		t.Errorf("got %+v", failure)
+	}
+	if !strings.HasPrefix(failure.Advice, "Nothing was sent.") {
+		t.Errorf("got the advice %q", failure.Advice)
+	}
+	return failure
+}
+
+func TestACallThatWasGivenUpBeforeItBeganIsNotSent(t *testing.T) {
+	withToken := ticketinguser.Options{
+		Plaintext: true, Token: func(context.Context) (string, error) { return "", errors.New("asked for") },
+	}
+	for _, options := range []ticketinguser.Options{{Plaintext: true}, withToken} {
+		for name, call := range calls(connect(t, closedAddress(t), options)) {
+			ctx, cancel := context.WithCancel(context.Background())
+			cancel()
+			err := call(ctx)
+			failure := checkNotSent(t, err, codes.Canceled)
+			if failure.Message != "given up before anything was sent" || !errors.Is(err, context.Canceled) {
+				t.Errorf("%s: got %v", name, failure)
+			}
+			ctx, cancel = context.WithDeadline(context.Background(), time.Now())
+			defer cancel()
+			failure = checkNotSent(t, call(ctx), codes.DeadlineExceeded)
+			if failure.Message != "the time was up before anything was sent" {
+				t.Errorf("%s: got %v", name, failure)
+			}
+		}
+	}
+}
+
+func TestACallThatIsGivenUpWhileItsTokenIsAskedForIsNotSent(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	client := connect(t, closedAddress(t), ticketinguser.Options{
+		Plaintext: true,
+		Token: func(context.Context) (string, error) {
+			cancel()
+			return "secret", nil
+		},
+	})
+	_, err := client.Delete(ctx, request())
+	if failure := checkNotSent(t, err, codes.Canceled); failure.Message != "given up before anything was sent" {
+		t.Errorf("got %v", failure)
+	}
+}
+
+func TestACallOfAClosedClientIsNotSent(t *testing.T) {
+	client := connectInPlaintext(t, closedAddress(t))
+	client.Close()
+	for name, call := range calls(client) {
+		if failure := checkNotSent(t, call(context.Background()), codes.Canceled); failure.Message != "the client is closed" {
+			t.Errorf("%s: got %v", name, failure)
+		}
+	}
+}
+
+func TestCloseEndsTheCalls(t *testing.T) {
+	upstream := startUpstream(t)
+	target := startService(t, upstream.url, oneAttempt)
+	for name := range calls(nil) {
+		client := connectInPlaintext(t, target)
+		upstream.play(answer{hang: true})
+		ended := make(chan error)
+		go func() { ended <- calls(client)[name](context.Background()) }()
+		upstream.waitForRequest()
+		client.Close()
+		failure := failureOf(t, <-ended)
+		if failure.Code != codes.Canceled || failure.Delivery != ticketinguser.Unknown {
+			t.Errorf("%s: got %v", name, failure)
+		}
+	}
+}
+
 // Retries
 
 func TestTheServicesPushBackIsHeeded(t *testing.T) {
@@ -490,21 +630,14 @@ func TestATokenThatNoHeaderCarriesIsNotSent(t *testing.T) {
 			Plaintext: true, Token: func(context.Context) (string, error) { return token, nil },
 		})
 		upstream.play(deleted, deleted)
-		_, err := client.Delete(context.Background(), request())
-		_, streamError := client.DeleteStream(context.Background(), request())
-		for _, err := range []error{err, streamError} {
-			failure := failureOf(t, err)
-			if failure.Code != codes.Unauthenticated || status.Code(err) != codes.Unauthenticated {
-				t.Errorf("%q: got %v", token, err)
-			}
-			if failure.Delivery != ticketinguser.NotSent || *failure.Attempts != 0 || len(failure.RequestID) != 36 {
-				t.Errorf("%q: got %+v", token, failure)
-			}
+		for name, call := range calls(client) {
+			failure := checkNotSent(t, call(context.Background()), codes.Unauthenticated)
 			if failure.Advice != "Nothing was sent. Have the token's source mended." {
-				t.Errorf("%q: got the advice %q", token, failure.Advice)
+				t.Errorf("%s: got the advice %q", name, failure.Advice)
 			}
-			if text := err.Error(); !strings.Contains(text, "no token for the call: ") || strings.Contains(text, "sec") {
-				t.Errorf("%q: got %v", token, err)
+			text := failure.Error()
+			if !strings.Contains(text, "no token for the call: ") || strings.Contains(text, "sec") {
+				t.Errorf("%s: got %v", name, text)
 			}
 		}
 		if requests := upstream.received(); len(requests) > 0 {

@@ -16,6 +16,8 @@ const (
 	domain   = "ticketing.v1.TicketingUserService"
 	noAnswer = "The service gave no answer of its own: look whether the user is still there, or repeat the call with the " +
 		"same request_id and allow_missing."
+	nothingSent = "Nothing was sent."
+	mendToken   = nothingSent + " Have the token's source mended."
 )
 
 // Delivery is how far a delete got, the worst of all its attempts.
@@ -47,7 +49,8 @@ type FieldViolation struct {
 // Error is a delete that the service did not confirm.
 //
 // Without an answer of the service (it could not be reached, the deadline passed on the caller's side, the request was
-// beyond gRPC's limits) there is no reason, and Delivery is Unknown, since only the service can know better.
+// beyond gRPC's limits) there is no reason, and Delivery is Unknown, since only the service can know better. It is NotSent
+// for a call that ended before it began: without a token, by its context, or since the client is closed.
 type Error struct {
 	Code    codes.Code
 	Message string
@@ -145,12 +148,11 @@ func number(text string) *int {
 	return &number
 }
 
-// notSent is a call that ended before gRPC had it.
-func notSent(cause error, requestID string) *Error {
+// notSent is the error of a call that ended before gRPC had it.
+func notSent(code codes.Code, message, advice string, cause error, requestID string) *Error {
 	attempts := 0
 	return &Error{
-		Code: codes.Unauthenticated, Message: cause.Error(), Advice: "Nothing was sent. Have the token's source mended.",
-		Delivery: NotSent, Attempts: &attempts, RequestID: requestID,
-		cause: cause, answer: status.New(codes.Unauthenticated, cause.Error()),
+		Code: code, Message: message, Advice: advice, Delivery: NotSent, Attempts: &attempts, RequestID: requestID,
+		cause: cause, answer: status.New(code, message),
 	}
 }

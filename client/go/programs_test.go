@@ -145,8 +145,9 @@ var deleted = answer{
 
 // upstream answers each request with the next answer of its script, and closes the connection.
 type upstream struct {
-	url  string
-	lock sync.Mutex
+	url     string
+	lock    sync.Mutex
+	arrived *sync.Cond
 	// Guarded by lock.
 	requests []received
 	script   []answer
@@ -154,10 +155,12 @@ type upstream struct {
 
 func startUpstream(t *testing.T) *upstream {
 	u := &upstream{}
+	u.arrived = sync.NewCond(&u.lock)
 	released := make(chan struct{})
 	server := httptest.NewServer(http.HandlerFunc(func(writer http.ResponseWriter, request *http.Request) {
 		u.lock.Lock()
 		u.requests = append(u.requests, received{request.Method, request.RequestURI, request.Header, time.Now()})
+		u.arrived.Broadcast()
 		// No case expects a teapot: a request too many is seen.
 		step := answer{Status: 418}
 		if len(u.script) > 0 {
@@ -213,6 +216,16 @@ func (u *upstream) received() []received {
 	u.lock.Lock()
 	defer u.lock.Unlock()
 	return slices.Clone(u.requests)
+}
+
+// waitForRequest returns the first request, once there is one.
+func (u *upstream) waitForRequest() received {
+	u.lock.Lock()
+	defer u.lock.Unlock()
+	for len(u.requests) == 0 {
+		u.arrived.Wait()
+	}
+	return u.requests[0]
 }
 
 // closedAddress is one at which nobody listens.
