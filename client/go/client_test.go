@@ -8,6 +8,8 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"math"
+	"net"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -15,11 +17,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/resolver"
 	"google.golang.org/grpc/resolver/manual"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/structpb"
 
 	ticketinguser "ticketing-user/client/go"
@@ -486,15 +490,62 @@ func TestCallsGoToAllAddressesThatStay(t *testing.T) {
 func TestAnIntegerThatWouldChangeIsRefused(t *testing.T) {
 	const beyond = 1<<53 + 1
 	for _, value := range []any{
-		beyond, int64(-beyond), uint64(1 << 63), uint(beyond), json.Number("100000000000000000000"),
+		beyond, int64(-beyond), uint64(1 << 63), uint(beyond), uintptr(beyond), json.Number("100000000000000000000"),
 	} {
 		_, err := ticketinguser.RemoteQuery(map[string]any{"a": []any{1, value}})
 		if err == nil || !strings.Contains(err.Error(), "remote_query.a[1]: ") {
 			t.Errorf("%v: got %v", value, err)
 		}
 	}
-	if _, err := ticketinguser.RemoteQuery(map[string]any{"a": struct{}{}}); err == nil {
-		t.Error("a struct is taken for JSON")
+}
+
+func TestWhatIsNoJSONIsRefused(t *testing.T) {
+	for want, value := range map[string]any{
+		"remote_query.a: a struct {} is no JSON":          struct{}{},
+		"remote_query.a: a []uint8 is no JSON":            []byte("secret"),
+		"remote_query.a: a json.RawMessage is no JSON":    json.RawMessage("1"),
+		"remote_query.a: a uuid.UUID is no JSON":          uuid.Nil,
+		"remote_query.a: a time.Time is no JSON":          time.Time{},
+		"remote_query.a: a net.IP is no JSON":             net.IPv4zero,
+		"remote_query.a: a *string is no JSON":            new(string),
+		"remote_query.a: a map[int]string is no JSON":     map[int]string{1: "b"},
+		"remote_query.a.b[1]: a complex128 is no JSON":    map[string][]any{"b": {1, 2i}},
+		"remote_query.a[0]: NaN is no JSON":               []float64{math.NaN()},
+		"remote_query.a: -Inf is no JSON":                 float32(math.Inf(-1)),
+		"remote_query.a: value out of range":              json.Number("1e400"),
+		"remote_query.a: invalid syntax":                  json.Number("1 000"),
+		`remote_query.a: "\xff" is not UTF-8`:             "\xff",
+		`remote_query.a: the key "\xff" is not UTF-8`:     map[string]string{"\xff": "b"},
+		"remote_query.a.b: a func() is no JSON":           map[string]func(){"b": func() {}},
+		"remote_query.a[1]: a map[bool]string is no JSON": []any{nil, map[bool]string{}},
+	} {
+		_, err := ticketinguser.RemoteQuery(map[string]any{"a": value})
+		if err == nil || err.Error() != "ticketinguser: "+want {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
+}
+
+func TestEverythingElseThatIsJSONIsTaken(t *testing.T) {
+	type name string
+	query, err := ticketinguser.RemoteQuery(map[string]any{
+		"texts": []string{"Ω 😀", ""}, "named": map[name]name{"größe": "ß"}, "numbers": [2]int16{-1, 1},
+		"floats": []float32{0.5}, "nested": []map[string][]bool{{"a": {true, false}}}, "byte": byte(7),
+		"exponent": json.Number("1e3"), "none": []any(nil), "duration": 2 * time.Nanosecond,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := structpb.NewStruct(map[string]any{
+		"texts": []any{"Ω 😀", ""}, "named": map[string]any{"größe": "ß"}, "numbers": []any{-1, 1},
+		"floats": []any{0.5}, "nested": []any{map[string]any{"a": []any{true, false}}}, "byte": 7,
+		"exponent": 1000, "none": []any{}, "duration": 2,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !proto.Equal(query, want) {
+		t.Errorf("got %v, want %v", query, want)
 	}
 }
 
