@@ -65,8 +65,9 @@ type Client struct {
 
 // Connect returns a client of the service at target, such as "ticketing.example:50051"; nothing is sent yet.
 //
-// The connection balances over all addresses of the target (round robin) that say that they are healthy, and repeats what
-// ended as UNAVAILABLE, at most 3 times, when the service says that it may; service_config.json has the numbers.
+// The connection balances over all addresses of the target (round robin) that say that they are healthy. It repeats a call
+// that ended as UNAVAILABLE, when the service says that it may, or whose connection broke, at most 3 times;
+// service_config.json has the numbers.
 func Connect(target string, options Options) (*Client, error) {
 	transport, err := transportCredentials(target, options)
 	if err != nil {

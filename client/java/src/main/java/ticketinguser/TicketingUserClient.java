@@ -69,8 +69,8 @@ public final class TicketingUserClient implements AutoCloseable {
    * A client of the service at {@code target}, such as "ticketing.example:50051"; nothing is sent yet.
    *
    * <p>What is in files is read now. The channel balances over all addresses of the target (round robin) that say that
-   * they are healthy, and repeats what ended as UNAVAILABLE, at most 3 times, when the service says that it may;
-   * service_config.json has the numbers.
+   * they are healthy. It repeats a call that ended as UNAVAILABLE, when the service says that it may, or whose connection
+   * broke, at most 3 times; service_config.json has the numbers.
    *
    * @throws IllegalArgumentException if options contradict each other, a file has not what it should have, or a token
    *     would leave the machine in plaintext
