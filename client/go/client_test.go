@@ -10,6 +10,7 @@ import (
 	"io"
 	"math"
 	"net"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -731,7 +732,29 @@ func TestOptionsThatContradictEachOtherAreRefused(t *testing.T) {
 	}
 }
 
-// The example
+// The examples
+
+func TestTheReadmesSampleCompilesAsPrinted(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(readme), "```go\n")
+	sample, _, found := strings.Cut(rest, "```\n")
+	if !found {
+		t.Fatal("there is no sample")
+	}
+	source := filepath.Join(t.TempDir(), "main.go")
+	if err := os.WriteFile(source, []byte(sample), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if output, err := exec.Command("go", "vet", source).CombinedOutput(); err != nil {
+		t.Errorf("%v: %s", err, output)
+	}
+	if output, err := exec.Command("gofmt", "-l", source).CombinedOutput(); err != nil || len(output) > 0 {
+		t.Errorf("%v: not formatted as by gofmt: %s", err, output)
+	}
+}
 
 func TestTheExampleRuns(t *testing.T) {
 	program := filepath.Join(t.TempDir(), "example")
