@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"math"
 	"net"
 	"os"
@@ -446,16 +447,50 @@ func TestNothingElseIsRepeated(t *testing.T) {
 	}
 }
 
+func connectToBoth(t *testing.T, first, second string) *ticketinguser.Client {
+	t.Helper()
+	addresses := manual.NewBuilderWithScheme("both")
+	addresses.InitialState(resolver.State{Addresses: []resolver.Address{{Addr: first}, {Addr: second}}})
+	return connect(t, "both:///", ticketinguser.Options{
+		Plaintext: true, DialOptions: []grpc.DialOption{grpc.WithResolvers(addresses)},
+	})
+}
+
+func TestARepeatAfterAReplicaThatDiedDoesNotHideItsDelete(t *testing.T) {
+	upstream := startUpstream(t)
+	absent := answer{
+		Status: 404, Headers: map[string]string{"content-type": "application/json"},
+		Body: `{"statusCode":404,"error":"Not Found","message":"No such user"}`,
+	}
+	upstream.play(answer{hang: true}, absent)
+	// The token tells which one has sent the request.
+	addresses, processes := map[string]string{}, map[string]*os.Process{}
+	for _, token := range []string{"first", "second"} {
+		settings := maps.Clone(oneAttempt)
+		settings["TRUTO_API_TOKEN"] = token
+		addresses[token], processes[token] = startServiceProcess(t, upstream.url, settings)
+	}
+	client := connectToBoth(t, addresses["first"], addresses["second"])
+	ended := make(chan error)
+	go func() { ended <- calls(client)["Delete"](context.Background()) }()
+	token := strings.TrimPrefix(upstream.waitForRequest().headers.Get("authorization"), "Bearer ")
+	if err := processes[token].Kill(); err != nil {
+		t.Fatal(err)
+	}
+	failure := failureOf(t, <-ended)
+	checkRepeat(t, upstream)
+	if failure.Reason != ticketingv1.ErrorReason_ERROR_REASON_ABSENT_AFTER_AMBIGUOUS_ATTEMPT ||
+		failure.Delivery != ticketinguser.Unknown || failure.Metadata["previous_rpc_attempts"] != "1" {
+		t.Errorf("got %+v", failure)
+	}
+}
+
 func TestCallsGoToAllAddressesThatStay(t *testing.T) {
 	// Each says in its plan where it would send the request. The end comes long after the test.
 	settings := map[string]string{"TICKETING_DRAIN_DELAY": "10m"}
 	first, process := startServiceProcess(t, "http://127.0.0.1:1", settings)
 	second := startService(t, "http://127.0.0.1:2", settings)
-	addresses := manual.NewBuilderWithScheme("both")
-	addresses.InitialState(resolver.State{Addresses: []resolver.Address{{Addr: first}, {Addr: second}}})
-	client := connect(t, "both:///", ticketinguser.Options{
-		Plaintext: true, DialOptions: []grpc.DialOption{grpc.WithResolvers(addresses)},
-	})
+	client := connectToBoth(t, first, second)
 	planned := request()
 	planned.ValidateOnly = true
 	// In how many calls in a row the one with this URL was called, of 10,000 calls at most.
