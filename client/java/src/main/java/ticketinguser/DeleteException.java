@@ -24,9 +24,10 @@ import ticketing.v1.ErrorReason;
  *
  * <p>Without an answer of the service (it could not be reached, the deadline passed on the caller's side, the request
  * was beyond gRPC's limits) there is no reason, and {@link #delivery} is UNKNOWN, since only the service can know better.
+ * It is NOT_SENT for a call that ended before it began: without a token, or since the client is closed.
  *
  * <p>It is unchecked, as gRPC's own exceptions are, so that lambdas and streams can pass it on. Its cause is gRPC's
- * exception, or one of the token's source.
+ * exception, one of the token's source, or none.
  */
 // gRPC's exceptions can't be serialized either.
 @SuppressWarnings("serial")
@@ -54,29 +55,29 @@ public final class DeleteException extends RuntimeException {
   private final Map<String, String> metadata;
 
   DeleteException(StatusRuntimeException cause, String requestId) {
-    this(cause.getStatus(), details(cause.getTrailers()), requestId, cause);
+    this(cause.getStatus(), details(cause.getTrailers()), requestId, cause, Delivery.UNKNOWN, null);
   }
 
   /** A call that ended before gRPC had it. */
-  static DeleteException withoutToken(RuntimeException cause, String requestId) {
-    ErrorInfo info =
-        ErrorInfo.newBuilder()
-            .setDomain(DOMAIN)
-            .putMetadata("delivery", Delivery.NOT_SENT.name())
-            .putMetadata("attempts", "0")
-            .build();
-    Help help =
-        Help.newBuilder()
-            .addLinks(Help.Link.newBuilder().setDescription("Nothing was sent. Have the token's source mended."))
-            .build();
+  static DeleteException notSent(Status status, String advice, String requestId, Throwable cause) {
+    Help help = Help.newBuilder().addLinks(Help.Link.newBuilder().setDescription(advice)).build();
     return new DeleteException(
-        Status.UNAUTHENTICATED.withDescription("no token for the call: " + cause.getMessage()),
-        com.google.rpc.Status.newBuilder().addDetails(Any.pack(info)).addDetails(Any.pack(help)).build(),
+        status,
+        com.google.rpc.Status.newBuilder().addDetails(Any.pack(help)).build(),
         requestId,
-        cause);
+        cause,
+        Delivery.NOT_SENT,
+        0);
   }
 
-  private DeleteException(Status status, com.google.rpc.Status details, String requestId, RuntimeException cause) {
+  /** The last two are for details that don't say. */
+  private DeleteException(
+      Status status,
+      com.google.rpc.Status details,
+      String requestId,
+      Throwable cause,
+      Delivery delivery,
+      Integer attempts) {
     super(cause);
     ErrorInfo info =
         find(details, ErrorInfo.class)
@@ -96,8 +97,8 @@ public final class DeleteException extends RuntimeException {
             .map(delay -> Duration.ofSeconds(delay.getSeconds(), delay.getNanos()))
             .orElse(null);
     metadata = Map.copyOf(info.getMetadataMap());
-    delivery = member(Delivery.values(), metadata.get("delivery"), Delivery.UNKNOWN);
-    attempts = number(metadata.get("attempts"));
+    this.delivery = member(Delivery.values(), metadata.get("delivery"), delivery);
+    this.attempts = metadata.containsKey("attempts") ? number(metadata.get("attempts")) : attempts;
     this.requestId = metadata.getOrDefault("request_id", requestId);
     origin = member(Origin.values(), metadata.get("origin"), Origin.UNSPECIFIED);
     httpStatus = number(metadata.get("http_status"));

@@ -12,6 +12,7 @@ import io.grpc.InsecureChannelCredentials;
 import io.grpc.ManagedChannel;
 import io.grpc.ManagedChannelBuilder;
 import io.grpc.Metadata;
+import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import io.grpc.TlsChannelCredentials;
 import io.grpc.stub.MetadataUtils;
@@ -46,6 +47,7 @@ public final class TicketingUserClient implements AutoCloseable {
       Pattern.compile("(dns:///)?(localhost|127(\\.[0-9]{1,3}){3}|\\[::1]):[0-9]+|unix:.*");
 
   private final ManagedChannel connection;
+  private final OpenCalls calls = new OpenCalls();
   private final Channel channel;
   private final Supplier<String> token;
 
@@ -56,7 +58,7 @@ public final class TicketingUserClient implements AutoCloseable {
 
   private TicketingUserClient(ManagedChannel connection, Supplier<String> token) {
     this.connection = connection;
-    channel = ClientInterceptors.intercept(connection, new RetryOfUnavailableAlone());
+    channel = ClientInterceptors.intercept(connection, new RetryOfUnavailableAlone(), calls);
     this.token = token;
   }
 
@@ -128,9 +130,10 @@ public final class TicketingUserClient implements AutoCloseable {
         DeleteTicketingUserStreamRequest.newBuilder().setRequest(named).build());
   }
 
-  /** Ends all calls and the connection. */
+  /** Ends all calls, as CANCELLED, and the connection. */
   @Override
   public void close() {
+    calls.close();
     connection.shutdownNow();
   }
 
@@ -155,6 +158,10 @@ public final class TicketingUserClient implements AutoCloseable {
   }
 
   private Channel authorize(String requestId) {
+    if (calls.areClosed()) {
+      throw DeleteException.notSent(
+          Status.CANCELLED.withDescription("the client is closed"), "Nothing was sent.", requestId, null);
+    }
     if (token == null) {
       return channel;
     }
@@ -162,7 +169,11 @@ public final class TicketingUserClient implements AutoCloseable {
     try {
       headers.put(AUTHORIZATION, "Bearer " + usable(token.get()));
     } catch (RuntimeException error) {
-      throw DeleteException.withoutToken(error, requestId);
+      throw DeleteException.notSent(
+          Status.UNAUTHENTICATED.withDescription("no token for the call: " + error.getMessage()),
+          "Nothing was sent. Have the token's source mended.",
+          requestId,
+          error);
     }
     return ClientInterceptors.intercept(channel, MetadataUtils.newAttachHeadersInterceptor(headers));
   }

@@ -3,6 +3,7 @@ package ticketinguser;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -11,6 +12,7 @@ import io.grpc.CallOptions;
 import io.grpc.Channel;
 import io.grpc.ClientCall;
 import io.grpc.ClientInterceptor;
+import io.grpc.Context;
 import io.grpc.Deadline;
 import io.grpc.EquivalentAddressGroup;
 import io.grpc.ManagedChannelBuilder;
@@ -42,7 +44,10 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
+import java.util.function.BiConsumer;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
 import org.junit.jupiter.api.AfterAll;
@@ -296,6 +301,77 @@ final class TicketingUserClientTest {
       DeleteException error = assertThrows(DeleteException.class, () -> client.delete(REQUEST));
       assertTrue(Thread.interrupted());
       interrupter.join();
+      assertEquals(Status.Code.CANCELLED, error.code());
+      assertEquals(Delivery.UNKNOWN, error.delivery());
+    }
+  }
+
+  // Calls that end before they begin, or with the client
+
+  private static final List<BiConsumer<TicketingUserClient, DeleteTicketingUserRequest>> CALLS =
+      List.of(TicketingUserClient::delete, TicketingUserClient::deleteStream);
+
+  private static void assertNotSent(Status.Code code, String description, DeleteException error) {
+    assertEquals(code, error.code());
+    assertEquals(description, error.description());
+    assertEquals(Delivery.NOT_SENT, error.delivery());
+    assertEquals(OptionalInt.of(0), error.attempts());
+    assertEquals(36, error.requestId().length());
+    assertTrue(error.advice().startsWith("Nothing was sent."), error::advice);
+    assertEquals(Map.of(), error.metadata());
+  }
+
+  @Test
+  void aCallOfAClosedClientIsNotSent() {
+    TicketingUserClient client = connect(service);
+    client.close();
+    for (var call : CALLS) {
+      DeleteException error = assertThrows(DeleteException.class, () -> call.accept(client, REQUEST));
+      assertNotSent(Status.Code.CANCELLED, "the client is closed", error);
+    }
+  }
+
+  @Test
+  void closeEndsTheCalls() throws Exception {
+    for (var call : CALLS) {
+      upstream.play(Upstream.Answer.HANG);
+      TicketingUserClient client = connect(service);
+      CompletableFuture<Void> ended = CompletableFuture.runAsync(() -> call.accept(client, REQUEST));
+      upstream.awaitRequest();
+      client.close();
+      assertEndedByClose(exceptionOf(ended));
+    }
+  }
+
+  @Test
+  void closeEndsAStreamThatHasBegun() {
+    TicketingUserClient client = connect(sandboxService);
+    DeleteStream stream = client.deleteStream(streamOf("1000000000"));
+    client.close();
+    assertEndedByClose(assertThrows(DeleteException.class, stream::readAllBytes));
+  }
+
+  private static DeleteException exceptionOf(CompletableFuture<Void> call) {
+    return assertInstanceOf(
+        DeleteException.class, assertThrows(ExecutionException.class, call::get).getCause());
+  }
+
+  private static void assertEndedByClose(DeleteException error) {
+    assertEquals(Status.Code.CANCELLED, error.code());
+    assertEquals(Delivery.UNKNOWN, error.delivery());
+    assertTrue(error.description().contains("the client was closed"), error::toString);
+  }
+
+  @Test
+  void aCallEndsWithGrpcsContext() throws Exception {
+    upstream.play(Upstream.Answer.HANG);
+    try (TicketingUserClient client = connect(service);
+        Context.CancellableContext context = Context.current().withCancellation()) {
+      Runnable call = () -> client.delete(REQUEST);
+      CompletableFuture<Void> ended = CompletableFuture.runAsync(context.wrap(call));
+      upstream.awaitRequest();
+      context.cancel(null);
+      DeleteException error = exceptionOf(ended);
       assertEquals(Status.Code.CANCELLED, error.code());
       assertEquals(Delivery.UNKNOWN, error.delivery());
     }
@@ -591,6 +667,7 @@ final class TicketingUserClientTest {
         assertEquals(OptionalInt.of(0), error.attempts());
         assertEquals(36, error.requestId().length());
         assertTrue(error.advice().contains("token"));
+        assertEquals(Map.of(), error.metadata());
         assertFalse(error.toString().contains("secr"));
         assertNotNull(error.getCause());
       }
