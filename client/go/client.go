@@ -172,7 +172,7 @@ func (client *Client) authorize(ctx context.Context, requestID string) (context.
 	}
 	if err == nil && !isToken(token) {
 		// gRPC's own complaint would show it.
-		err = errors.New("it is empty, or has characters that a token can't have")
+		err = errors.New("what there is is empty, or has characters that a token can't have")
 	}
 	if err != nil {
 		return ctx, notSent(codes.Unauthenticated, "no token for the call: "+err.Error(), mendToken, err, requestID)
