@@ -73,7 +73,10 @@ public final class ConnectOptions {
       return this;
     }
 
-    /** Truto's token, for a service with TICKETING_AUTH=caller; it is asked for anew for each call. */
+    /**
+     * Truto's token, for a service with TICKETING_AUTH=caller. It is asked for anew for each call, whose deadline holds
+     * for that too: a source that takes longer should give up itself.
+     */
     public Builder token(Supplier<String> token) {
       this.token = Objects.requireNonNull(token);
       return this;

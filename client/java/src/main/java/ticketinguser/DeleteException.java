@@ -23,8 +23,9 @@ import ticketing.v1.ErrorReason;
  * A delete that the service did not confirm.
  *
  * <p>Without an answer of the service (it could not be reached, the deadline passed on the caller's side, the request
- * was beyond gRPC's limits) there is no reason, and {@link #delivery} is UNKNOWN, since only the service can know better.
- * It is NOT_SENT for a call that ended before it began: without a token, or since the client is closed.
+ * was beyond gRPC's limits) there is no reason, and {@link #delivery} is UNKNOWN, since only the service can know
+ * better. It is NOT_SENT for a call that ended before it began: without a token, given up, or since the client is
+ * closed.
  *
  * <p>It is unchecked, as gRPC's own exceptions are, so that lambdas and streams can pass it on. Its cause is gRPC's
  * exception, one of the token's source, or none.

@@ -7,6 +7,8 @@ import io.grpc.CallOptions;
 import io.grpc.Channel;
 import io.grpc.ChannelCredentials;
 import io.grpc.ClientInterceptors;
+import io.grpc.Context;
+import io.grpc.Deadline;
 import io.grpc.Grpc;
 import io.grpc.InsecureChannelCredentials;
 import io.grpc.ManagedChannel;
@@ -26,6 +28,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.UUID;
+import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
 import java.util.regex.Pattern;
 import ticketing.v1.DeleteTicketingUserRequest;
@@ -43,6 +46,9 @@ public final class TicketingUserClient implements AutoCloseable {
 
   private static final Metadata.Key<String> AUTHORIZATION =
       Metadata.Key.of("authorization", Metadata.ASCII_STRING_MARSHALLER);
+  private static final Pattern TOKEN = Pattern.compile("[!-~]+");
+  private static final String NOTHING_SENT = "Nothing was sent.";
+  private static final String MEND_TOKEN = NOTHING_SENT + " Have the token's source mended.";
   private static final Pattern LOOPBACK =
       Pattern.compile("(dns:///)?(localhost|127(\\.[0-9]{1,3}){3}|\\[::1]):[0-9]+|unix:.*");
 
@@ -71,8 +77,8 @@ public final class TicketingUserClient implements AutoCloseable {
    * A client of the service at {@code target}, such as "ticketing.example:50051"; nothing is sent yet.
    *
    * <p>What is in files is read now. The channel balances over all addresses of the target (round robin) that say that
-   * they are healthy. It repeats a call that ended as UNAVAILABLE, when the service says that it may, or whose connection
-   * broke, at most 3 times; service_config.json has the numbers.
+   * they are healthy. It repeats a call that ended as UNAVAILABLE, when the service says that it may, or whose
+   * connection broke, at most 3 times; service_config.json has the numbers.
    *
    * @throws IllegalArgumentException if options contradict each other, a file has not what it should have, or a token
    *     would leave the machine in plaintext
@@ -104,10 +110,11 @@ public final class TicketingUserClient implements AutoCloseable {
   /** The same with a deadline. */
   public DeleteTicketingUserResponse delete(DeleteTicketingUserRequest request, Duration timeout) {
     DeleteTicketingUserRequest named = named(request);
-    Channel authorized = authorize(named.getRequestId());
+    Deadline deadline = deadline(timeout);
+    Channel authorized = authorize(deadline, named.getRequestId());
     try {
       return TicketingUserServiceGrpc.newBlockingStub(authorized)
-          .withDeadlineAfter(timeout)
+          .withDeadline(deadline)
           .deleteTicketingUser(named);
     } catch (StatusRuntimeException error) {
       throw new DeleteException(error, named.getRequestId());
@@ -122,11 +129,12 @@ public final class TicketingUserClient implements AutoCloseable {
   /** The same with a deadline, which is that of the whole stream. */
   public DeleteStream deleteStream(DeleteTicketingUserRequest request, Duration timeout) {
     DeleteTicketingUserRequest named = named(request);
+    Deadline deadline = deadline(timeout);
     return new DeleteStream(
-        authorize(named.getRequestId())
+        authorize(deadline, named.getRequestId())
             .newCall(
                 TicketingUserServiceGrpc.getDeleteTicketingUserStreamMethod(),
-                CallOptions.DEFAULT.withDeadlineAfter(timeout)),
+                CallOptions.DEFAULT.withDeadline(deadline)),
         DeleteTicketingUserStreamRequest.newBuilder().setRequest(named).build());
   }
 
@@ -157,33 +165,66 @@ public final class TicketingUserClient implements AutoCloseable {
     }
   }
 
-  private Channel authorize(String requestId) {
-    if (calls.areClosed()) {
-      throw DeleteException.notSent(
-          Status.CANCELLED.withDescription("the client is closed"), "Nothing was sent.", requestId, null);
-    }
+  private static Deadline deadline(Duration timeout) {
+    Deadline own = Deadline.after(TimeUnit.NANOSECONDS.convert(timeout), TimeUnit.NANOSECONDS);
+    Deadline outer = Context.current().getDeadline();
+    return outer == null ? own : own.minimum(outer);
+  }
+
+  private Channel authorize(Deadline deadline, String requestId) {
+    checkWanted(deadline, requestId);
     if (token == null) {
       return channel;
     }
     Metadata headers = new Metadata();
+    Exception failure = null;
     try {
       headers.put(AUTHORIZATION, "Bearer " + usable(token.get()));
-    } catch (RuntimeException error) {
-      throw DeleteException.notSent(
-          Status.UNAUTHENTICATED.withDescription("no token for the call: " + error.getMessage()),
-          "Nothing was sent. Have the token's source mended.",
-          requestId,
-          error);
+    } catch (Exception error) { // Not every language has a supplier declare what it throws.
+      failure = error;
+    }
+    if (deadline.isExpired()) {
+      throw notSent(
+          Status.DEADLINE_EXCEEDED, "the time was up before there was a token", MEND_TOKEN, requestId, failure);
+    }
+    checkWanted(deadline, requestId);
+    if (failure != null) {
+      String why = Objects.requireNonNullElse(failure.getMessage(), failure.toString());
+      throw notSent(Status.UNAUTHENTICATED, "no token for the call: " + why, MEND_TOKEN, requestId, failure);
     }
     return ClientInterceptors.intercept(channel, MetadataUtils.newAttachHeadersInterceptor(headers));
   }
 
   /** What a header can't carry gRPC would send with "?" in its place, or leave out and write into the log. */
   private static String usable(String token) {
-    if (token == null || !token.chars().allMatch(character -> character > ' ' && character <= '~')) {
-      throw new IllegalArgumentException("it is null, or has a blank, a line break or what is not ASCII");
+    if (token == null || !TOKEN.matcher(token).matches()) {
+      throw new IllegalArgumentException("what there is is empty, or has characters that a token can't have");
     }
     return token;
+  }
+
+  private void checkWanted(Deadline deadline, String requestId) {
+    if (deadline.isExpired()) {
+      throw notSent(
+          Status.DEADLINE_EXCEEDED, "the time was up before anything was sent", NOTHING_SENT, requestId, null);
+    }
+    Context context = Context.current();
+    if (context.isCancelled()) {
+      throw notSent(
+          Status.CANCELLED,
+          "given up before anything was sent",
+          NOTHING_SENT,
+          requestId,
+          context.cancellationCause());
+    }
+    if (calls.areClosed()) {
+      throw notSent(Status.CANCELLED, "the client is closed", NOTHING_SENT, requestId, null);
+    }
+  }
+
+  private static DeleteException notSent(
+      Status code, String description, String advice, String requestId, Throwable cause) {
+    return DeleteException.notSent(code.withDescription(description), advice, requestId, cause);
   }
 
   private static ChannelCredentials credentials(String target, ConnectOptions options) {

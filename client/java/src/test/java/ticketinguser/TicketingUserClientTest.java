@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -28,6 +29,7 @@ import io.grpc.inprocess.InProcessChannelBuilder;
 import io.grpc.inprocess.InProcessServerBuilder;
 import io.grpc.stub.StreamObserver;
 import java.io.File;
+import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
@@ -42,10 +44,12 @@ import java.util.HashMap;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
+import java.util.NoSuchElementException;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BiConsumer;
 import java.util.function.Consumer;
@@ -332,6 +336,41 @@ final class TicketingUserClientTest {
   }
 
   @Test
+  void aCallThatWasGivenUpBeforeItBeganIsNotSent() {
+    try (TicketingUserClient client = connect(service)) {
+      for (var call : CALLS) {
+        Context.CancellableContext context = Context.current().withCancellation();
+        context.cancel(null);
+        context.run(
+            () ->
+                assertNotSent(
+                    Status.Code.CANCELLED,
+                    "given up before anything was sent",
+                    assertThrows(DeleteException.class, () -> call.accept(client, REQUEST))));
+      }
+      assertEquals(List.of(), upstream.received());
+    }
+  }
+
+  @Test
+  void aCallWhoseTimeIsUpBeforeItBeganIsNotSent() {
+    Deadline past = Deadline.after(-1, TimeUnit.SECONDS);
+    try (TicketingUserClient client = connect(service);
+        Context.CancellableContext context =
+            Context.current().withDeadline(past, Executors.newSingleThreadScheduledExecutor())) {
+      for (var call : CALLS) {
+        context.run(
+            () ->
+                assertNotSent(
+                    Status.Code.DEADLINE_EXCEEDED,
+                    "the time was up before anything was sent",
+                    assertThrows(DeleteException.class, () -> call.accept(client, REQUEST))));
+      }
+      assertEquals(List.of(), upstream.received());
+    }
+  }
+
+  @Test
   void closeEndsTheCalls() throws Exception {
     for (var call : CALLS) {
       upstream.play(Upstream.Answer.HANG);
@@ -436,6 +475,39 @@ final class TicketingUserClientTest {
     Deadline latest = Deadline.after(wanted.toNanos(), TimeUnit.NANOSECONDS);
     assertFalse(watch.last.isBefore(earliest));
     assertFalse(latest.isBefore(watch.last));
+  }
+
+  @Test
+  void aTokensSourceThatTakesLongerThanTheDeadlineIsTold() {
+    // Long enough for a machine that is busy to come to the token.
+    Duration timeout = Duration.ofMillis(500);
+    Supplier<String> slow =
+        () -> {
+          Deadline later = Deadline.after(timeout.toNanos(), TimeUnit.NANOSECONDS);
+          while (!later.isExpired()) {
+            Thread.onSpinWait();
+          }
+          return "secret";
+        };
+    Supplier<String> slowAndBroken = () -> slow.get() + "\n";
+    for (Supplier<String> token : List.of(slow, slowAndBroken)) {
+      try (TicketingUserClient client = connect(service, options -> options.token(token))) {
+        for (DeleteException error :
+            List.of(
+                assertThrows(DeleteException.class, () -> client.delete(REQUEST, timeout)),
+                assertThrows(DeleteException.class, () -> client.deleteStream(REQUEST, timeout)))) {
+          assertNotSent(Status.Code.DEADLINE_EXCEEDED, "the time was up before there was a token", error);
+        }
+      }
+    }
+    assertEquals(List.of(), upstream.received());
+  }
+
+  @Test
+  void theLongestTimeoutIsTaken() {
+    try (TicketingUserClient client = connect(service)) {
+      client.delete(PLANNED, Duration.ofSeconds(Long.MAX_VALUE));
+    }
   }
 
   // Retries
@@ -652,29 +724,45 @@ final class TicketingUserClientTest {
   @Test
   void eachCallAsksForItsToken() {
     upstream.play(Upstream.Answer.DELETED, Upstream.Answer.DELETED);
-    // The last are a file's with its line break, a character that no header can carry, and none.
-    Iterator<String> tokens = List.of("first", "second", "secret\n", "secrét").iterator();
+    // The last are nothing, a file's with its line break, a character that no header can carry, and none.
+    Iterator<String> tokens = List.of("first", "second", "", "secret\n", "secrét").iterator();
     Supplier<String> token = tokens::next;
     try (Service withTokens = new Service(upstream.url, with(ofService(), Map.of("TICKETING_AUTH", "caller")));
         TicketingUserClient client =
             TicketingUserClient.connect(withTokens.address, tls().token(token).build())) {
       client.delete(REQUEST);
       client.delete(REQUEST);
-      for (int i = 0; i < 3; ++i) {
+      for (int i = 0; i < 4; ++i) {
         DeleteException error = assertThrows(DeleteException.class, () -> client.delete(REQUEST));
-        assertEquals(Status.Code.UNAUTHENTICATED, error.code());
-        assertEquals(Delivery.NOT_SENT, error.delivery());
-        assertEquals(OptionalInt.of(0), error.attempts());
-        assertEquals(36, error.requestId().length());
-        assertTrue(error.advice().contains("token"));
-        assertEquals(Map.of(), error.metadata());
-        assertFalse(error.toString().contains("secr"));
-        assertNotNull(error.getCause());
+        String why =
+            i < 3
+                ? "what there is is empty, or has characters that a token can't have"
+                : NoSuchElementException.class.getName();
+        assertNotSent(Status.Code.UNAUTHENTICATED, "no token for the call: " + why, error);
+        assertEquals("Nothing was sent. Have the token's source mended.", error.advice());
+        assertFalse(error.getCause().toString().contains("secr"));
       }
     }
     assertEquals(
         List.of("Bearer first", "Bearer second"),
         upstream.received().stream().map(request -> request.headers().get("authorization")).toList());
+  }
+
+  @Test
+  void aTokensSourceMayThrowAnything() {
+    IOException broken = new IOException("the file is gone");
+    try (TicketingUserClient client =
+        connect(service, options -> options.token(() -> TicketingUserClientTest.<RuntimeException>sneak(broken)))) {
+      DeleteException error = assertThrows(DeleteException.class, () -> client.delete(REQUEST));
+      assertNotSent(Status.Code.UNAUTHENTICATED, "no token for the call: the file is gone", error);
+      assertSame(broken, error.getCause());
+    }
+  }
+
+  /** Throws what it does not declare, as another language of the JVM may. */
+  @SuppressWarnings("unchecked")
+  private static <T extends Throwable> String sneak(Throwable error) throws T {
+    throw (T) error;
   }
 
   @ParameterizedTest
