@@ -107,7 +107,7 @@ public final class TicketingUserClient implements AutoCloseable {
     return delete(request, DEADLINE);
   }
 
-  /** The same with a deadline. */
+  /** The same with a deadline, which must be positive. */
   public DeleteTicketingUserResponse delete(DeleteTicketingUserRequest request, Duration timeout) {
     DeleteTicketingUserRequest named = named(request);
     Deadline deadline = deadline(timeout);
@@ -126,7 +126,7 @@ public final class TicketingUserClient implements AutoCloseable {
     return deleteStream(request, STREAM_DEADLINE);
   }
 
-  /** The same with a deadline, which is that of the whole stream. */
+  /** The same with a deadline, which must be positive and is that of the whole stream. */
   public DeleteStream deleteStream(DeleteTicketingUserRequest request, Duration timeout) {
     DeleteTicketingUserRequest named = named(request);
     Deadline deadline = deadline(timeout);
@@ -166,6 +166,9 @@ public final class TicketingUserClient implements AutoCloseable {
   }
 
   private static Deadline deadline(Duration timeout) {
+    if (timeout.isZero() || timeout.isNegative()) {
+      throw new IllegalArgumentException("timeout: " + timeout + " is not positive");
+    }
     Deadline own = Deadline.after(TimeUnit.NANOSECONDS.convert(timeout), TimeUnit.NANOSECONDS);
     Deadline outer = Context.current().getDeadline();
     return outer == null ? own : own.minimum(outer);

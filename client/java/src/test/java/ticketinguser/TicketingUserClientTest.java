@@ -59,6 +59,7 @@ import org.junit.jupiter.api.AutoClose;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -501,6 +502,21 @@ final class TicketingUserClientTest {
       }
     }
     assertEquals(List.of(), upstream.received());
+  }
+
+  @Test
+  void aTimeoutThatIsNotPositiveIsRefused() {
+    try (TicketingUserClient client = connect(service)) {
+      for (Duration timeout : List.of(Duration.ZERO, Duration.ofNanos(-1))) {
+        for (Executable call :
+            List.<Executable>of(
+                () -> client.delete(REQUEST, timeout), () -> client.deleteStream(REQUEST, timeout))) {
+          IllegalArgumentException error = assertThrows(IllegalArgumentException.class, call);
+          assertEquals("timeout: " + timeout + " is not positive", error.getMessage());
+        }
+      }
+      assertEquals(List.of(), upstream.received());
+    }
   }
 
   @Test
