@@ -100,7 +100,8 @@ public final class DeleteException extends RuntimeException {
     metadata = Map.copyOf(info.getMetadataMap());
     this.delivery = member(Delivery.values(), metadata.get("delivery"), delivery);
     this.attempts = metadata.containsKey("attempts") ? number(metadata.get("attempts")) : attempts;
-    this.requestId = metadata.getOrDefault("request_id", requestId);
+    String sent = metadata.getOrDefault("request_id", "");
+    this.requestId = sent.isEmpty() ? requestId : sent;
     origin = member(Origin.values(), metadata.get("origin"), Origin.UNSPECIFIED);
     httpStatus = number(metadata.get("http_status"));
     fieldViolations =

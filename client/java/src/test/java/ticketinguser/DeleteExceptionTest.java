@@ -60,6 +60,11 @@ final class DeleteExceptionTest {
   }
 
   @Test
+  void anEmptyRequestIdIsNone() {
+    assertEquals("mine", exception(details(info().putMetadata("request_id", "").build())).requestId());
+  }
+
+  @Test
   void detailsThatAreSomebodyElsesAreNotRead() {
     assertNothingIsKnown(details(info().setDomain("elsewhere").putMetadata("delivery", "NOT_SENT").build()));
   }
