@@ -59,12 +59,17 @@ public final class TicketingUserClient implements AutoCloseable {
 
   /** On a channel of the caller's own making, which it closes; {@link #connect} makes one that suits the service. */
   public TicketingUserClient(ManagedChannel channel) {
-    this(Objects.requireNonNull(channel), null);
+    this(channel, null);
   }
 
-  private TicketingUserClient(ManagedChannel connection, Supplier<String> token) {
-    this.connection = connection;
-    channel = ClientInterceptors.intercept(connection, new RetryOfUnavailableAlone(), calls);
+  /**
+   * The same with a token, which goes over whatever the channel is.
+   *
+   * @param token as {@link ConnectOptions.Builder#token} takes it; null for none
+   */
+  public TicketingUserClient(ManagedChannel channel, Supplier<String> token) {
+    connection = Objects.requireNonNull(channel);
+    this.channel = ClientInterceptors.intercept(channel, new RetryOfUnavailableAlone(), calls);
     this.token = token;
   }
 

@@ -765,6 +765,18 @@ final class TicketingUserClientTest {
   }
 
   @Test
+  void aChannelOfTheCallersMakingMayHaveAToken() {
+    upstream.play(Upstream.Answer.DELETED);
+    try (Service withTokens = new Service(upstream.url, Map.of("TICKETING_AUTH", "caller"));
+        TicketingUserClient client =
+            new TicketingUserClient(
+                ManagedChannelBuilder.forTarget(withTokens.address).usePlaintext().build(), () -> "mine")) {
+      client.delete(REQUEST);
+    }
+    assertEquals("Bearer mine", upstream.received().get(0).headers().get("authorization"));
+  }
+
+  @Test
   void aTokensSourceMayThrowAnything() {
     IOException broken = new IOException("the file is gone");
     try (TicketingUserClient client =
