@@ -35,6 +35,7 @@ import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.net.URI;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -584,8 +585,8 @@ final class TicketingUserClientTest {
     }
   }
 
-  /** Resolves every target of the scheme "both" to the addresses of two services. */
-  private static final class Both extends NameResolverProvider {
+  /** While it is open, every target of the scheme "both" resolves to the addresses of two services. */
+  private static final class Both extends NameResolverProvider implements AutoCloseable {
     private final List<EquivalentAddressGroup> addresses;
 
     Both(Service... services) {
@@ -594,6 +595,16 @@ final class TicketingUserClientTest {
               .map(service -> URI.create("//" + service.address))
               .map(uri -> new EquivalentAddressGroup(new InetSocketAddress(uri.getHost(), uri.getPort())))
               .toList();
+      NameResolverRegistry.getDefaultRegistry().register(this);
+    }
+
+    TicketingUserClient connect() {
+      return TicketingUserClient.connect("both:///", ConnectOptions.builder().plaintext().build());
+    }
+
+    @Override
+    public void close() {
+      NameResolverRegistry.getDefaultRegistry().deregister(this);
     }
 
     @Override
@@ -631,23 +642,45 @@ final class TicketingUserClientTest {
   }
 
   @Test
+  void aRepeatAfterAReplicaThatDiedDoesNotHideItsDelete() throws Exception {
+    Upstream.Answer absent =
+        new Upstream.Answer(
+            404,
+            Map.of("content-type", "application/json"),
+            "{\"statusCode\":404,\"error\":\"Not Found\",\"message\":\"No such user\"}"
+                .getBytes(StandardCharsets.UTF_8),
+            0);
+    upstream.play(Upstream.Answer.HANG, absent);
+    // The token tells which one has sent the request.
+    try (Service first = new Service(upstream.url, with(ONE_ATTEMPT, Map.of("TRUTO_API_TOKEN", "first")));
+        Service second = new Service(upstream.url, with(ONE_ATTEMPT, Map.of("TRUTO_API_TOKEN", "second")));
+        Both both = new Both(first, second);
+        TicketingUserClient client = both.connect()) {
+      CompletableFuture<Void> ended = CompletableFuture.runAsync(() -> client.delete(REQUEST));
+      upstream.awaitRequest();
+      boolean sentByFirst = upstream.received().get(0).headers().get("authorization").equals("Bearer first");
+      (sentByFirst ? first : second).close();
+      DeleteException error = exceptionOf(ended);
+      assertRepeated();
+      assertEquals(ErrorReason.ERROR_REASON_ABSENT_AFTER_AMBIGUOUS_ATTEMPT, error.reason());
+      assertEquals(Delivery.UNKNOWN, error.delivery());
+      assertEquals("1", error.metadata().get("previous_rpc_attempts"));
+    }
+  }
+
+  @Test
   void callsGoToAllAddressesThatStay() {
     // Each says in its plan where it would send the request. The end comes long after the test.
     Map<String, String> settings = Map.of("TICKETING_DRAIN_DELAY", "10m");
     try (Service first = new Service("http://127.0.0.1:1", settings);
-        Service second = new Service("http://127.0.0.1:2", settings)) {
-      Both both = new Both(first, second);
-      NameResolverRegistry.getDefaultRegistry().register(both);
-      try (TicketingUserClient client =
-          TicketingUserClient.connect("both:///", ConnectOptions.builder().plaintext().build())) {
-        assertTrue(areCalledInARow(client, "http://127.0.0.1:1/", 1));
-        assertTrue(areCalledInARow(client, "http://127.0.0.1:2/", 1));
-        first.terminate();
-        // In turn it would be called again at once.
-        assertTrue(areCalledInARow(client, "http://127.0.0.1:2/", 20));
-      } finally {
-        NameResolverRegistry.getDefaultRegistry().deregister(both);
-      }
+        Service second = new Service("http://127.0.0.1:2", settings);
+        Both both = new Both(first, second);
+        TicketingUserClient client = both.connect()) {
+      assertTrue(areCalledInARow(client, "http://127.0.0.1:1/", 1));
+      assertTrue(areCalledInARow(client, "http://127.0.0.1:2/", 1));
+      first.terminate();
+      // In turn it would be called again at once.
+      assertTrue(areCalledInARow(client, "http://127.0.0.1:2/", 20));
     }
   }
 
