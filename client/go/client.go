@@ -38,6 +38,8 @@ const (
 //go:embed service_config.json
 var serviceConfig string
 
+var errClosed = errors.New("the client is closed")
+
 // Options say how to reach the service. What is in files is read by Connect.
 type Options struct {
 	// Plaintext is without TLS.
@@ -188,7 +190,7 @@ func (client *Client) checkWanted(ctx context.Context, requestID string) error {
 	case err != nil:
 		return notSent(codes.Canceled, "given up before anything was sent", nothingSent, err, requestID)
 	case client.closed.Load():
-		return notSent(codes.Canceled, "the client is closed", nothingSent, grpc.ErrClientConnClosing, requestID)
+		return notSent(codes.Canceled, errClosed.Error(), nothingSent, errClosed, requestID)
 	}
 	return nil
 }

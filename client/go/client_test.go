@@ -256,7 +256,8 @@ func TestATokensSourceHasTheCallsDeadline(t *testing.T) {
 		defer cancel()
 		err := call(ctx)
 		failure := checkNotSent(t, err, codes.DeadlineExceeded)
-		if failure.Message != "the time was up before there was a token" || !errors.Is(err, context.DeadlineExceeded) {
+		// On a machine that is busy the time may be up before the token is asked for.
+		if !strings.HasPrefix(failure.Message, "the time was up before ") || !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%s: got %v", name, failure)
 		}
 	}

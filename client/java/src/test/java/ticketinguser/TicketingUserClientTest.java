@@ -481,8 +481,7 @@ final class TicketingUserClientTest {
 
   @Test
   void aTokensSourceThatTakesLongerThanTheDeadlineIsTold() {
-    // Long enough for a machine that is busy to come to the token.
-    Duration timeout = Duration.ofMillis(500);
+    Duration timeout = Duration.ofMillis(100);
     Supplier<String> slow =
         () -> {
           Deadline later = Deadline.after(timeout.toNanos(), TimeUnit.NANOSECONDS);
@@ -498,7 +497,9 @@ final class TicketingUserClientTest {
             List.of(
                 assertThrows(DeleteException.class, () -> client.delete(REQUEST, timeout)),
                 assertThrows(DeleteException.class, () -> client.deleteStream(REQUEST, timeout)))) {
-          assertNotSent(Status.Code.DEADLINE_EXCEEDED, "the time was up before there was a token", error);
+          // On a machine that is busy the time may be up before the token is asked for.
+          assertTrue(error.description().startsWith("the time was up before "), error::toString);
+          assertNotSent(Status.Code.DEADLINE_EXCEEDED, error.description(), error);
         }
       }
     }
