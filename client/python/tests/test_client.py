@@ -299,6 +299,14 @@ def test_the_services_push_back_is_heeded(one_attempt: programs.Service, upstrea
     assert first.headers["idempotency-key"] == second.headers["idempotency-key"] == answer.report.request_id
 
 
+def test_a_push_back_of_nothing_is_heeded_at_once(one_attempt: programs.Service, upstream: programs.Upstream) -> None:
+    # gRPC's C core does not repeat after a push-back of 0: the call would hang until its deadline.
+    upstream.play([{"status": 425, "headers": {"retry-after": "0"}}, OK])
+    with ticketing_user.connect(one_attempt.address, plaintext=True) as client:
+        client.delete("42", ACCOUNT)
+    assert len(upstream.received) == 2
+
+
 def test_a_stream_is_repeated_likewise(one_attempt: programs.Service, upstream: programs.Upstream) -> None:
     upstream.play([{"status": 425}, OK])
     with ticketing_user.connect(one_attempt.address, plaintext=True) as client:
