@@ -4,6 +4,15 @@
 # shellcheck source=deploy/steps.bash
 source "$(dirname "${BASH_SOURCE[0]}")/../deploy/steps.bash"
 
+# find_program VARIABLE NAME: exports the path of a built program, that of the plain build unless VARIABLE has another.
+find_program() {
+  export "$1=${!1:-$project/build/normal/bin/$2}"
+  if [[ ! -x ${!1} ]]; then
+    echo "${0#"$project/"}: there is no program '${!1}'; tests/run --only callers builds it" >&2
+    return 1
+  fi
+}
+
 # conclude PASSED FAILED SKIPPED: the last line, which tests/run reads.
 conclude() {
   echo "$1 passed, $2 failed, $3 skipped"
